@@ -1,0 +1,103 @@
+"""What the pipeline asks of an analyst, whoever it is.
+
+Every task that needs judgement is one method. An analyst is trusted with nothing: what it answers passes the
+same privacy layers, whether a model or plain code wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A topic's name (at most ten words) and description (at most two sentences)."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that a cluster's own accounts support, the only non-generic ones its name may use (P5).
+
+    `words` maps each supported word, case-folded, to its class-based weight in this cluster (accounts that used
+    it here against elsewhere; higher is more telling). `pairs` holds the unordered pairs of supported words that
+    enough accounts used within one clause.
+    """
+
+    words: dict[str, float] = field(default_factory=dict)
+    pairs: frozenset[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class NamingSample:
+    """What a namer sees of a base cluster: at most 50 facets of members and the 50 nearest outsiders (paper, G.5)."""
+
+    inside: Sequence[str]
+    outside: Sequence[str]
+    vocabulary: Vocabulary
+    language: str  # the language that most of its accounts write in
+    centroid: np.ndarray  # float32, unit length
+
+
+@dataclass(frozen=True)
+class Node:
+    """A topic as the hierarchizer handles it: its summary and a unit vector."""
+
+    summary: Summary
+    vector: np.ndarray
+
+
+@dataclass(frozen=True)
+class ParentSample:
+    """What a renamer sees of a parent: its children, and the words that at least two of them support."""
+
+    children: Sequence[Node]
+    weights: Sequence[int]  # conversations of each child, for judging what is typical
+    vocabulary: Vocabulary
+    language: str
+
+
+class Analyst(Protocol):
+    """Reads conversations, names topics, arranges them and judges what they give away."""
+
+    name: str
+    version: str
+
+    def extract(self, conversations: pl.DataFrame) -> pl.DataFrame:
+        """Facets of each conversation (tables.RAW_CONVERSATIONS rows of one slice, in any order).
+
+        Returns one row a conversation: conversation_id, status, request, task, concerning, refused; the last
+        four are null unless status is `read`.
+        """
+        ...
+
+    def name(self, samples: Sequence[NamingSample]) -> list[Summary]:
+        """Names for base clusters, distinct from one another, each from its own vocabulary."""
+        ...
+
+    def propose(self, inside: Sequence[Node], outside: Sequence[Node], wanted: int) -> list[Node]:
+        """About `wanted` parents (at least half, at most one and a half times) for one neighbourhood."""
+        ...
+
+    def deduplicate(self, proposed: Sequence[Node], wanted: int) -> list[Node]:
+        """The proposals of all neighbourhoods, merged to about `wanted` distinct ones."""
+        ...
+
+    def assign(self, children: Sequence[Node], parents: Sequence[Node]) -> list[int]:
+        """For each child, the index of the one parent that fits it best."""
+        ...
+
+    def rename(self, parents: Sequence[ParentSample]) -> list[Summary]:
+        """Names for parents from the children that they were given, distinct from one another."""
+        ...
+
+    def audit(self, summaries: Sequence[Summary]) -> list[int]:
+        """Privacy score of each, from 1 (names a person) to 5 (fully general)."""
+        ...

@@ -1,0 +1,181 @@
+"""Every setting of a site, as one typed class.
+
+Values come, in this order, from `CLIO_*` environment variables, from `clio.toml` (in the current folder, else
+in `CLIO_HOME`), and from the defaults below. What is not a setting here is an error that names it: a
+misspelt threshold must never pass silently for its default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+OTHER = "other"
+"""The language of a conversation whose language is none of the configured ones."""
+
+USE_LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh")
+"""ISO 639-1 codes that the default embedder, USE multilingual v3, was trained on."""
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, malformed or out of range. The message names it and says what is allowed."""
+
+
+class Settings(BaseSettings):
+    """One site's settings. Construct with `load_settings()`, or directly in tests."""
+
+    model_config = SettingsConfigDict(env_prefix="CLIO_", extra="forbid", frozen=True)
+
+    # Where things live.
+    home: Path = Field(Path(".clio"), description="Folder that holds everything the pipeline writes.")
+    key_file: Path = Field(
+        Path("~/.config/clio/key"),
+        description="Secret for pseudonyms and noise, made on first use. Must lie outside CLIO_HOME.",
+    )
+    storage: Literal["duckdb"] = Field("duckdb", description="Where intermediates are kept.")
+
+    # Days and languages.
+    timezone: str = Field("UTC", description="IANA time zone whose days are the partitions.")
+    start_date: date = Field(date(2023, 1, 1), description="First day that has a partition.")
+    undated_as: date | None = Field(
+        None, description="Day given to records that carry no time (LMSYS, ShareGPT); unset: quarantined."
+    )
+    languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        USE_LANGUAGES, description="ISO 639-1 codes with a partition of their own, comma separated; the rest is `other`."
+    )
+    window_days: int = Field(7, ge=1, le=92, description="Trailing days over which a date's topics are found.")
+
+    # Who does the work.
+    analyst: Literal["offline", "claude", "auto"] = Field("offline", description="Who reads and names.")
+    embedder: str = Field(
+        "use", description="`use`, `wordllama`, or `sentence-transformers:NAME_OR_PATH`."
+    )
+    seed: int = Field(0, ge=0, description="Seed of every random choice.")
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads for numerics.")
+
+    # Privacy: thresholds (P4), support (P5), cells (P7).
+    min_conversations: int = Field(25, ge=2, description="Conversations a topic needs, after the cap, with noise.")
+    min_accounts: int = Field(10, ge=2, description="Accounts a topic needs, with noise.")
+    max_account_share: float = Field(0.15, gt=0, le=1, description="Largest share of a topic one account may have.")
+    account_cap: int = Field(5, ge=1, description="Conversations of one account that count in one cluster.")
+    word_min_accounts: int = Field(8, ge=2, description="Accounts that must support a published word, with noise.")
+    sensitive_word_min_accounts: int = Field(12, ge=2, description="The same for kinds of words that can hurt.")
+    pair_min_accounts: int = Field(3, ge=2, description="Accounts that must support two words in one clause.")
+    cell_min_conversations: int = Field(15, ge=1, description="Conversations a published cell needs, with noise.")
+    cell_min_accounts: int = Field(5, ge=1, description="Accounts a published cell needs, with noise.")
+    epsilon: float = Field(1.0, gt=0, description="Noise: ε per comparison (`inf` is no noise, for tests alone).")
+    epsilon_sensitive: float = Field(0.5, gt=0, description="The same for kinds of words that can hurt.")
+
+    # Clusters.
+    cluster_size: int | None = Field(
+        None, ge=5, description="Conversations a base cluster aims at; unset: max(100, 4 × min_conversations)."
+    )
+    top_topics: int = Field(10, ge=2, le=50, description="Topics wanted at the top of the hierarchy.")
+
+    # Input limits.
+    max_record_bytes: int = Field(16_000_000, ge=1_000, description="Longer records are quarantined.")
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _split_languages(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [code.strip() for code in value.split(",") if code.strip()]
+        return tuple(sorted(set(value) - {OTHER}))
+
+    @field_validator("languages")
+    @classmethod
+    def _check_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [code for code in value if not (len(code) == 2 and code.isascii() and code.islower())]
+        if wrong or not value:
+            raise ValueError(f"languages are ISO 639-1 codes such as en,es; not {wrong or 'an empty list'}")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"unknown time zone {value!r}: use an IANA name such as Europe/Berlin") from error
+        return value
+
+    @field_validator("key_file", "home")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _check_key_is_elsewhere(self) -> Self:
+        if self.key_file.is_relative_to(self.home):
+            raise ValueError("key_file must lie outside home: whoever takes the one must not get the other")
+        return self
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def partition_languages(self) -> tuple[str, ...]:
+        """The configured languages and `other`, sorted: the keys of the language dimension."""
+        return tuple(sorted((*self.languages, OTHER)))
+
+    @property
+    def base_cluster_size(self) -> int:
+        """Conversations that a base cluster aims at."""
+        return self.cluster_size or max(100, 4 * self.min_conversations)
+
+    @cached_property
+    def key(self) -> bytes:
+        """The site's secret (32 bytes), made on first use with mode 0600. Never logged, never stored elsewhere."""
+        from clio_dagster.privacy.key import read_or_make_key
+
+        return read_or_make_key(self.key_file)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the site's settings; `overrides` win over the environment, the environment over `clio.toml`.
+
+    Raises SettingsError naming every setting that is unknown or out of range.
+    """
+    fields = set(Settings.model_fields)
+    unknown = sorted(
+        name for name in os.environ if name.startswith("CLIO_") and name[5:].lower() not in fields
+    )
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: {_known()}")
+    file_values = _read_toml(Path(overrides.get("home") or os.environ.get("CLIO_HOME") or ".clio"))
+    from_environment = {name for name in fields if f"CLIO_{name.upper()}" in os.environ}
+    values = {name: value for name, value in file_values.items() if name not in from_environment} | overrides
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(detail) for detail in error.errors())) from None
+
+
+def _read_toml(home: Path) -> dict[str, Any]:
+    for path in (Path("clio.toml"), home / "clio.toml"):
+        if path.is_file():
+            try:
+                return tomllib.loads(path.read_text("utf-8"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    return {}
+
+
+def _explain(detail: Any) -> str:
+    name = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown setting {name}: {_known()}"
+    return f"CLIO_{name.upper()}: {detail['msg']}" if name else str(detail["msg"])
+
+
+def _known() -> str:
+    return "the settings are " + ", ".join(f"CLIO_{name.upper()}" for name in sorted(Settings.model_fields))

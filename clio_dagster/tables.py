@@ -1,0 +1,299 @@
+"""Every table's contract, stated once: columns, types, meaning, key.
+
+The warehouse creates tables from it, assets show it in the UI, Great Expectations suites are made from it, and
+tests compare what is written with it. Columns may be added freely; those here stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+VECTOR_TYPE = pl.List(pl.Float32)
+"""How vectors are declared; each table's writer fixes the width to the embedder's (pl.Array)."""
+
+MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "text": pl.String}))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, Polars type, meaning, and what values it may hold."""
+
+    name: str
+    dtype: Any
+    description: str
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    accepted: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: `partitioned_by` names the columns whose values make a slice, `key` those that make a row unique."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partitioned_by: tuple[str, ...] = ("date",)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Polars schema, in column order."""
+        return {column.name: column.dtype for column in self.columns}
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
+
+_DATE = Column("date", pl.Date, "Day of the partition, in CLIO_TIMEZONE.")
+_LANGUAGE = Column("language", pl.String, "ISO 639-1 code of a configured language, or `other`.")
+_CONVERSATION = Column("conversation_id", pl.String, "The source's id of the conversation.")
+_ACCOUNT = Column("account", pl.String, "Pseudonym of the account: HMAC-SHA256 under the site's key; null where the record names none.", nullable=True)
+_CLUSTERED_BY = Column("clustered_by", pl.String, "Text facet whose vectors were clustered.")
+
+RAW_CONVERSATIONS = Table(
+    "raw_conversations",
+    "Validated conversations of one day and language, accounts pseudonymised. Raw text: restricted, with a retention of its own.",
+    (
+        _CONVERSATION,
+        _ACCOUNT,
+        Column("started_at", pl.Datetime("us", "UTC"), "When the conversation began."),
+        _DATE,
+        _LANGUAGE,
+        Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
+        Column("messages", MESSAGES_TYPE, "Messages in order; role is user, assistant, system, tool or attachment."),
+        Column("flagged", pl.Boolean, "Whether the site's own classifier flagged it; null where there is none.", nullable=True),
+    ),
+    key=("conversation_id",),
+    partitioned_by=("date", "language"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "Records that could not be landed, with the place and the reason; never the text.",
+    (
+        Column("source", pl.String, "Key of the source file."),
+        Column("record", pl.Int64, "Place in the file: line or element, from 1.", minimum=0),
+        Column("reason", pl.String, "Why it was refused."),
+        Column("landed_at", pl.Datetime("us", "UTC"), "When the file was landed."),
+    ),
+    key=("source", "record"),
+    partitioned_by=("source",),
+)
+
+READ, UNREAD, NOT_UNDERSTOOD = "read", "unread", "language not understood"
+
+FACETS = Table(
+    "facets",
+    "What each conversation is about, scrubbed of personal data.",
+    (
+        _CONVERSATION,
+        _ACCOUNT,
+        _DATE,
+        _LANGUAGE,
+        Column("status", pl.String, "Whether the conversation was read.", accepted=(READ, UNREAD, NOT_UNDERSTOOD)),
+        Column("request", pl.String, "What the user asked for, one or two sentences; null unless read.", nullable=True),
+        Column("task", pl.String, "What the assistant was to do; null unless read.", nullable=True),
+        Column("concerning", pl.Int8, "From 1 (benign) to 5 (extreme); null unless read.", nullable=True, minimum=1, maximum=5),
+        Column("refused", pl.Boolean, "Whether the assistant refused; null unless read.", nullable=True),
+        Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
+        Column("flagged", pl.Boolean, "Whether the site's own classifier flagged it.", nullable=True),
+        Column("extractor", pl.String, "Analyst and version that read it."),
+    ),
+    key=("conversation_id",),
+    partitioned_by=("date", "language"),
+)
+
+EMBEDDINGS = Table(
+    "embeddings",
+    "Unit vectors of the text facets that are clustered.",
+    (
+        _CONVERSATION,
+        _DATE,
+        _LANGUAGE,
+        _CLUSTERED_BY,
+        Column("vector", VECTOR_TYPE, "Unit vector of the facet's text."),
+    ),
+    key=("clustered_by", "conversation_id"),
+    partitioned_by=("date", "language"),
+)
+
+DAY = Table(
+    "day",
+    "One row a language of a day: what the date-partitioned stages build on.",
+    (
+        _DATE,
+        _LANGUAGE,
+        Column("conversations", pl.Int64, "Conversations of that day and language.", minimum=0),
+        Column("embedded", pl.Int64, "Those that have a vector.", minimum=0),
+        Column("fingerprint", pl.String, "Content hashes of the slices of that day and language."),
+    ),
+    key=("date", "language"),
+)
+
+CLUSTERS = Table(
+    "clusters",
+    "Base clusters found over the trailing window, counted after cap and collapse.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("cluster_id", pl.Int32, "Number of the cluster on this date, from 0.", minimum=0),
+        Column("topic", pl.String, "Stable id: the same from date to date for a topic that persists."),
+        Column("conversations", pl.Int64, "Conversations after cap and collapse.", minimum=0),
+        Column("accounts", pl.Int64, "Accounts among them.", minimum=0),
+        Column("top_account_share", pl.Float64, "Largest share of one account.", minimum=0, maximum=1),
+        Column("passes", pl.Boolean, "Whether it passes the thresholds, with noise: only then is it named."),
+        Column("reasons", pl.List(pl.String), "Thresholds that it fails."),
+        Column("centroid", VECTOR_TYPE, "Unit vector of its middle."),
+    ),
+    key=("clustered_by", "cluster_id"),
+)
+
+CLUSTER_MEMBERS = Table(
+    "cluster_members",
+    "Which conversation of the window fell into which base cluster.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        _CONVERSATION,
+        _ACCOUNT,
+        _LANGUAGE,
+        Column("cluster_id", pl.Int32, "Base cluster.", minimum=0),
+        Column("distance", pl.Float32, "Cosine distance to the centroid.", minimum=0, maximum=2),
+        Column("day", pl.Date, "The conversation's own day; equal to date for those counted on this date."),
+        Column("counted", pl.Boolean, "False for what the cap or the collapse of templates sets aside."),
+    ),
+    key=("clustered_by", "conversation_id"),
+)
+
+CLUSTER_SUMMARIES = Table(
+    "cluster_summaries",
+    "Names and descriptions of the base clusters that pass the thresholds. Not audited yet.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("cluster_id", pl.Int32, "Base cluster.", minimum=0),
+        Column("topic", pl.String, "Stable id of the topic."),
+        Column("name", pl.String, "At most ten words."),
+        Column("description", pl.String, "At most two sentences."),
+    ),
+    key=("clustered_by", "cluster_id"),
+)
+
+_NODE = (
+    _DATE,
+    _CLUSTERED_BY,
+    Column("node_id", pl.String, "Id of the node on this date: `LEVEL-NUMBER`."),
+    Column("parent_id", pl.String, "Node above; null at the top.", nullable=True),
+    Column("level", pl.Int32, "0 for base clusters, rising to the top.", minimum=0),
+    Column("topic", pl.String, "Stable id of the topic."),
+    Column("name", pl.String, "At most ten words."),
+    Column("description", pl.String, "At most two sentences."),
+    Column("conversations", pl.Int64, "Conversations after cap and collapse.", minimum=0),
+    Column("accounts", pl.Int64, "Accounts among them.", minimum=0),
+)
+
+HIERARCHY = Table("hierarchy", "The tree of topics of a date. Not audited yet.", _NODE, key=("clustered_by", "node_id"))
+
+PUBLISHED, WITHHELD = "published", "withheld"
+
+AUDITED_SUMMARIES = Table(
+    "audited_summaries",
+    "The tree of topics with the gate's verdict on every node.",
+    (
+        *_NODE,
+        Column("status", pl.String, "The gate's verdict.", accepted=(PUBLISHED, WITHHELD)),
+        Column("reasons", pl.List(pl.String), "Why it is withheld."),
+        Column("privacy_score", pl.Int8, "Auditor's score: 1 names a person, 5 is fully general.", minimum=1, maximum=5),
+    ),
+    key=("clustered_by", "node_id"),
+)
+
+PUBLISHED_CELLS = Table(
+    "published_cells",
+    "The only counts that leave: each a day's cell with noise, drawn once; small cells absent.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("topic", pl.String, "Stable id of the topic; empty for all topics together."),
+        Column("facet", pl.String, "`all`, `language`, or a facet."),
+        Column("value", pl.String, "Value of the facet; empty for `all`."),
+        Column("conversations", pl.Int64, "Count with noise.", minimum=0),
+    ),
+    key=("clustered_by", "topic", "facet", "value"),
+)
+
+COVERAGE_STAGES = (
+    "in",
+    "quarantined",
+    "unread",
+    "language not understood",
+    "merged as duplicates",
+    "below a threshold",
+    "withheld",
+    "published",
+)
+
+EXACT_COVERAGE = Table(
+    "exact_coverage",
+    "What became of every conversation of a day, exactly. Restricted.",
+    (
+        _DATE,
+        _LANGUAGE,
+        Column("stage", pl.String, "What became of them.", accepted=COVERAGE_STAGES),
+        Column("conversations", pl.Int64, "How many.", minimum=0),
+        Column("accounts", pl.Int64, "Accounts among them.", minimum=0),
+    ),
+    key=("language", "stage"),
+)
+
+PUBLISHED_COVERAGE = Table(
+    "published_coverage",
+    "The same with noise; small cells absent.",
+    (
+        _DATE,
+        _LANGUAGE,
+        Column("stage", pl.String, "What became of them.", accepted=COVERAGE_STAGES),
+        Column("conversations", pl.Int64, "Count with noise.", minimum=0),
+    ),
+    key=("language", "stage"),
+)
+
+POSITIONS = Table(
+    "positions",
+    "Where published topics lie on the map: made from their published names alone.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("node_id", pl.String, "Node."),
+        Column("x", pl.Float64, "Rounded to two decimals."),
+        Column("y", pl.Float64, "Rounded to two decimals."),
+    ),
+    key=("clustered_by", "node_id"),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        RAW_CONVERSATIONS,
+        QUARANTINE,
+        FACETS,
+        EMBEDDINGS,
+        DAY,
+        CLUSTERS,
+        CLUSTER_MEMBERS,
+        CLUSTER_SUMMARIES,
+        HIERARCHY,
+        AUDITED_SUMMARIES,
+        PUBLISHED_CELLS,
+        EXACT_COVERAGE,
+        PUBLISHED_COVERAGE,
+        POSITIONS,
+    )
+}
+"""Tables that Python stages write; the SQL models' columns are described in dbt_like_sql/models.yml."""
