@@ -1,0 +1,7 @@
+select
+    date,
+    language,
+    stage,
+    conversations
+from {{ ref('stg_published_coverage') }}
+where date = $date

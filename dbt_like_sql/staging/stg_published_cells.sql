@@ -1,0 +1,8 @@
+select
+    date,
+    clustered_by,
+    topic,
+    facet,
+    value,
+    conversations
+from {{ ref('published_cells') }}

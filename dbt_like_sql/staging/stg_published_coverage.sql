@@ -1,0 +1,6 @@
+select
+    date,
+    language,
+    stage,
+    conversations
+from {{ ref('published_coverage') }}

@@ -1,0 +1,162 @@
+"""What every warehouse must agree on about a slice: its name, what may be written to it, its content hash.
+
+Nothing here opens a file or a database; the DuckDB and S3 profiles both build on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from clio_dagster.tables import VECTOR_TYPE, Column, Table
+
+
+class WarehouseError(ValueError):
+    """A table cannot be written or read. The message names table and column, and never a value."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What the warehouse remembers of one partition of one table."""
+
+    table: str
+    partition: str
+    rows: int
+    content_hash: str
+    fingerprint: str
+    written_at: datetime
+
+
+def slice_values(table: Table, values: Mapping[str, object]) -> dict[str, object]:
+    """The slice's values, in the alphabetical order of their columns; ISO text for a date becomes a date.
+
+    Raises WarehouseError when they are not exactly the columns that the table is partitioned by.
+    """
+    if set(values) != set(table.partitioned_by):
+        raise WarehouseError(
+            f"{table.name} is partitioned by {', '.join(sorted(table.partitioned_by))}; "
+            f"the slice names {', '.join(sorted(values)) or 'nothing'}"
+        )
+    return {name: as_column_value(table, name, values[name]) for name in sorted(values)}
+
+
+def as_column_value(table: Table, column: str, value: object) -> object:
+    """`value`, with ISO text made a date where the column holds dates (partition keys are text)."""
+    if table.schema.get(column) == pl.Date and isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise WarehouseError(f"{table.name}.{column} wants a date, written like 2026-11-01") from None
+    return value
+
+
+def partition_text(table: Table, values: Mapping[str, object]) -> str:
+    """`2026-11-01|es`: the slice's values in the alphabetical order of their columns, dates in ISO form."""
+    return "|".join(
+        value.isoformat() if isinstance(value, date) else str(value)
+        for value in slice_values(table, values).values()
+    )
+
+
+def conforming(table: Table, values: Mapping[str, object], frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame as it is stored: contract columns first, sorted by key, vectors of one width as arrays.
+
+    Raises WarehouseError, naming table and column, for a contract column that is missing, of another type or
+    null where it must not be; for vectors of several widths, rows that share a key, rows of another slice.
+    """
+    for column in table.columns:
+        _check_column(table, column, frame)
+    for name, dtype in frame.schema.items():
+        if dtype == pl.Null:
+            raise WarehouseError(f"{table.name}.{name} has no type: cast it before writing")
+    extra = [name for name in frame.columns if name not in table.schema]
+    frame = frame.select(
+        *(_as_array(table, frame, column) for column in table.columns),
+        *(
+            pl.col(name).cast(pl.String) if _is_categorical(frame.schema[name]) else pl.col(name)
+            for name in sorted(extra)
+        ),
+    )
+    for name, value in slice_values(table, values).items():
+        strays = frame.select((pl.col(name) != pl.lit(value)).sum()).item()
+        if strays:
+            raise WarehouseError(f"{table.name}: {strays} rows have another {name} than the slice")
+    duplicates = frame.height - frame.select(pl.struct(table.key).n_unique()).item() if frame.height else 0
+    if duplicates:
+        raise WarehouseError(f"{table.name}: {duplicates} rows repeat a key ({', '.join(table.key)})")
+    return frame.sort(table.key)
+
+
+def content_hash(frame: pl.DataFrame) -> str:
+    """SHA-256 of a conforming frame's column names, types and values.
+
+    Each column is hashed as nulls, lengths and values, not as memory lies, so neither chunks nor what a null
+    hides nor the way text is buffered changes it. A vector hashes alike as a list and as an array.
+    """
+    digest = hashlib.sha256()
+    for series in frame:
+        digest.update(f"{series.name}\0{_type_name(series.dtype)}\0{len(series)}\0".encode())
+        _hash_values(digest, series)
+    return digest.hexdigest()
+
+
+def _check_column(table: Table, column: Column, frame: pl.DataFrame) -> None:
+    where = f"{table.name}.{column.name}"
+    if column.name not in frame.columns:
+        raise WarehouseError(f"{where} is missing from the frame")
+    dtype = frame.schema[column.name]
+    is_vector = column.dtype == VECTOR_TYPE and isinstance(dtype, pl.Array) and dtype.inner == pl.Float32
+    if dtype != column.dtype and not is_vector:
+        raise WarehouseError(f"{where} must be {column.dtype}, the frame has {dtype}")
+    if not column.nullable and (nulls := frame.get_column(column.name).null_count()):
+        raise WarehouseError(f"{where} must not be null, {nulls} rows are")
+
+
+def _as_array(table: Table, frame: pl.DataFrame, column: Column) -> pl.Expr:
+    expression = pl.col(column.name)
+    series = frame.get_column(column.name)
+    if column.dtype != VECTOR_TYPE or not isinstance(series.dtype, pl.List) or series.is_empty():
+        return expression
+    widths = series.list.len().drop_nulls().unique()
+    if len(widths) > 1:
+        raise WarehouseError(f"{table.name}.{column.name} has vectors of {len(widths)} different widths")
+    return expression.list.to_array(widths.item()) if len(widths) else expression
+
+
+def _is_categorical(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, (pl.Categorical, pl.Enum))
+
+
+def _type_name(dtype: pl.DataType) -> str:
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return f"list[{_type_name(dtype.inner)}]"  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        fields = (f"{field.name}:{_type_name(field.dtype)}" for field in dtype.fields)  # type: ignore[arg-type]
+        return f"struct[{','.join(fields)}]"
+    return str(dtype)
+
+
+def _hash_values(digest: Any, series: pl.Series) -> None:
+    digest.update(series.is_null().cast(pl.UInt8).to_numpy().tobytes())
+    dtype = series.dtype
+    if isinstance(dtype, pl.Struct):
+        for field in dtype.fields:
+            _hash_values(digest, series.struct.field(field.name))
+    elif isinstance(dtype, (pl.List, pl.Array)):
+        lists = series.arr.to_list() if isinstance(dtype, pl.Array) else series
+        lengths = lists.list.len().fill_null(0).cast(pl.Int64)
+        digest.update(lengths.to_numpy().tobytes())
+        # An empty list would leave a null behind when taken apart.
+        _hash_values(digest, lists.filter(lengths > 0).explode())
+    elif dtype == pl.String:
+        digest.update(series.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy().tobytes())
+        digest.update((series.str.join("").item() or "").encode())
+    elif dtype == pl.Boolean:
+        digest.update(series.fill_null(False).cast(pl.UInt8).to_numpy().tobytes())
+    else:
+        digest.update(series.to_physical().fill_null(0).to_numpy().tobytes())
