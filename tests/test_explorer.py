@@ -1,0 +1,399 @@
+"""The explorer shows a release's figures as they are and its names as text, and can load or send nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from clio_dagster.release.contract import publishable
+from clio_dagster.release.explorer import embeddable_json, page_script, render_explorer
+from tests.test_release import DAY, made_manifest, made_tables
+
+HOSTILE = (
+    "<script>window.broken = 1</script>",
+    "</script><!-- <img src=x onerror='window.broken = 1'>",
+    "شرح قواعد اللغة العربية",
+    "🧁 Bake 👩‍🍳 cakes",
+    "quotes \" and ' and {{ data }} and \\u003c",
+    "line\u2028separators\u2029and \u202ereversed",
+    "unbroken" * 60,
+    "Œuvres à l'École",
+)
+
+
+def hostile_tables() -> dict[str, pl.DataFrame]:
+    """A top topic, two below it, and under the first a topic of each hostile name."""
+    topics: list[dict[str, Any]] = [
+        {"node_id": "2-0", "level": 2, "name": "Everything", "conversations": 900},
+        {"node_id": "1-0", "parent_id": "2-0", "level": 1, "name": "Odd names", "conversations": 500},
+        {"node_id": "1-1", "parent_id": "2-0", "level": 1, "name": "Plain names", "conversations": 400},
+        {"node_id": "0-99", "parent_id": "1-1", "level": 0, "name": "Small", "conversations": None},
+    ]
+    topics += [
+        {
+            "node_id": f"0-{place}",
+            "parent_id": "1-0",
+            "level": 0,
+            "name": name,
+            "conversations": 60 - place,
+            "description": f"About {name}",
+        }
+        for place, name in enumerate(HOSTILE)
+    ]
+    return made_tables(topics)
+
+
+def page(tables: dict[str, pl.DataFrame] | None = None) -> str:
+    return render_explorer(publishable(DAY, tables or hostile_tables()), made_manifest())
+
+
+class Elements(HTMLParser):
+    """Start tags and attributes of a page as a browser's parser meets them, and each script's text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._open = tag
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self._open in ("script", "style"):
+            self.texts.setdefault(self._open, []).append(data)
+            self._open = ""
+
+
+def data_of(html: str) -> dict[str, Any]:
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert match
+    return json.loads(match[1])
+
+
+# The page as text
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "<!--", "]]>", "&lt;", "\u0000\u001f"])
+def test_embedded_json_has_no_character_that_html_or_javascript_reads(text: str) -> None:
+    written = embeddable_json({"name": text})
+    assert not set("<>&\u2028\u2029") & set(written)
+    assert json.loads(written) == {"name": text}
+
+
+def test_names_add_no_element_to_the_page() -> None:
+    plain = hostile_tables()
+    plain["topics"] = plain["topics"].with_columns(name=pl.lit("name"), description=pl.lit("text"))
+    assert Elements(page()).tags == Elements(page(plain)).tags
+
+
+def test_the_policy_allows_the_one_script_and_style_sheet_alone() -> None:
+    html = page()
+    elements = Elements(html)
+    (policy,) = [
+        attributes["content"] or "" for tag, attributes in elements.tags if "http-equiv" in attributes
+    ]
+    assert policy.startswith("default-src 'none'; ")
+    for directive, text in (("script", elements.texts["script"][-1]), ("style", elements.texts["style"][0])):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{directive}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+
+
+def test_the_page_refers_to_nothing_outside_itself() -> None:
+    html = page()
+    assert set(re.findall(r"https?://[^\s\"']+", html)) == {"http://www.w3.org/2000/svg"}
+    for _, attributes in Elements(html).tags:
+        assert not [name for name in attributes if name.startswith("on")]
+        assert attributes.get("src") is None
+        assert (attributes.get("href") or "#").startswith(("#", "data:,"))
+
+
+def test_the_script_never_parses_markup_from_data() -> None:
+    script = page_script()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+        assert way not in script
+    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+
+
+def test_the_data_is_that_of_the_tables_and_no_more() -> None:
+    tables = hostile_tables()
+    data = data_of(page(tables))
+    assert set(data["topics"]["name"]) == set(tables["topics"]["name"])
+    by_name = dict(zip(data["topics"]["name"], data["topics"]["conversations"], strict=True))
+    assert by_name == dict(tables["topics"].select("name", "conversations").iter_rows())
+    assert "files" not in data["release"]
+
+
+def test_each_topic_has_its_own_rows_of_languages_facets_and_days() -> None:
+    tables = hostile_tables()
+    data = data_of(page(tables))
+    at = data["topics"]["name"].index(HOSTILE[0])
+    languages, trends = data["languages"], data["trends"]
+    rows = range(languages["from"][at], languages["from"][at + 1])
+    shown = {
+        languages["language"]["values"][languages["language"]["of"][row]]: languages["share"][row]
+        for row in rows
+    }
+    expected = tables["topic_languages"].filter(node_id="0-0").select("language", "share")
+    assert shown == {language: round(share * 100_000) for language, share in expected.iter_rows()}
+    days = trends["share"][trends["from"][at] : trends["from"][at + 1]]
+    topic = tables["topic_trends"].filter(node_id="0-0").sort("date")
+    assert [None if day is None else day / 100_000 for day in days] == pytest.approx(
+        topic["share"].to_list(), abs=1e-5
+    )
+
+
+def test_a_day_without_a_row_is_a_gap_in_the_line() -> None:
+    tables = hostile_tables()
+    missing = date(2026, 10, 25)
+    tables["topic_trends"] = tables["topic_trends"].filter(
+        (pl.col("date") != missing) | (pl.col("node_id") != "0-0")
+    )
+    data = data_of(page(tables))
+    trends, at = data["trends"], data["topics"]["name"].index(HOSTILE[0])
+    place = trends["from"][at] + trends["dates"].index("2026-10-25") - trends["first"][at]
+    assert trends["share"][place] is None
+    assert len(trends["share"][trends["from"][at] : trends["from"][at + 1]]) == 14
+
+
+def test_a_release_without_topics_still_makes_a_page() -> None:
+    assert data_of(page(made_tables([])))["topics"]["name"] == []
+
+
+# The page in a browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: the page was not opened")
+
+CATCH = """<script>
+window.caught = [];
+addEventListener("error", (event) => caught.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => caught.push(String(event.reason)));
+</script>"""
+
+
+def opened(folder: Path, html: str, address: str = "") -> str:
+    """The page's DOM, as HTML, after its scripts ran in headless Chromium."""
+    file = folder / "index.html"
+    file.write_text(html, encoding="utf-8")
+    done = subprocess.run(
+        [
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--lang=en-US",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=2000", "--dump-dom",
+            f"{file.as_uri()}{address}",
+        ],
+        check=True, capture_output=True, timeout=60, encoding="utf-8",
+    )  # fmt: skip
+    return done.stdout
+
+
+def driven(folder: Path, script: str, tables: dict[str, pl.DataFrame] | None = None) -> Any:
+    """What `script`, run after the page's own, puts into `answer`; the policy makes way for it.
+
+    Fails where the page reports an error, or a name ran as a script.
+    """
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page(tables))
+    html = html.replace("<head>", f"<head>{CATCH}", 1)
+    report = """
+    const host = document.createElement("output");
+    host.id = "answer";
+    host.textContent = JSON.stringify({ answer, caught, broken: window.broken === 1 });
+    document.body.append(host);
+    """
+    helpers = """
+    const all = (query) => [...document.querySelectorAll(query)];
+    const text = (query) => document.querySelector(query)?.textContent;
+    const press = (key) =>
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const named = (name) => all("#tree .name").find((one) => one.textContent === name);
+    let answer;
+    """
+    html = html.replace("</body>", f'<script type="module">{helpers}{script}{report}</script></body>')
+    found = re.search(r'<output id="answer">(.*?)</output>', opened(folder, html), re.DOTALL)
+    assert found, "the script did not finish"
+    told = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    assert told["caught"] == []
+    assert not told["broken"]
+    return told["answer"]
+
+
+@in_browser
+def test_the_page_draws_itself_under_its_own_policy(tmp_path: Path) -> None:
+    dom = opened(tmp_path, page(), "#topic=t11")
+    assert "Topics of November 3, 2026" in dom
+    assert "No language model wrote these topics" in dom
+    assert ">Œuvres à l'École</h2>" in dom  # the topic in the address is open
+
+
+@in_browser
+def test_every_name_is_shown_as_text(tmp_path: Path) -> None:
+    shown = driven(
+        tmp_path,
+        """
+        named("Odd names").click();
+        const below = all("#tree ul ul .name");
+        answer = {
+          names: below.map((one) => one.textContent),
+          inside: below.map((one) => one.childElementCount),
+        };
+        """,
+    )
+    assert shown["names"] == list(HOSTILE)
+    assert set(shown["inside"]) == {0}
+
+
+@in_browser
+def test_a_count_that_is_not_shown_reads_few(tmp_path: Path) -> None:
+    shown = driven(
+        tmp_path,
+        """
+        named("Plain names").click();
+        named("Small").click();
+        answer = {
+          row: text('#tree [aria-selected="true"] .size'),
+          figures: all(".figures dd").map((one) => one.textContent),
+        };
+        """,
+    )
+    assert shown == {"row": "few", "figures": ["few", "few", "few", "4 of 5"]}
+
+
+@in_browser
+def test_arrows_walk_the_tree(tmp_path: Path) -> None:
+    path = driven(
+        tmp_path,
+        """
+        document.querySelector('#tree [tabindex="0"]').focus();
+        const visited = [];
+        const arrows = ["Down", "Right", "Right", "Down", "Left", "Left"].map((way) => `Arrow${way}`);
+        for (const key of [...arrows, "End", "Home"]) {
+          press(key);
+          visited.push(document.activeElement.querySelector(".name").textContent);
+        }
+        answer = { visited, stops: all('#tree [tabindex="0"]').length, panel: text("#detail h2") };
+        """,
+    )
+    odd, first, second = "Odd names", HOSTILE[0], HOSTILE[1]
+    assert path["visited"] == [odd, odd, first, second, odd, odd, "Plain names", "Everything"]
+    assert path["stops"] == 1
+    assert path["panel"] == "Everything"
+
+
+@in_browser
+def test_search_ignores_case_and_accents_and_leads_to_the_topic(tmp_path: Path) -> None:
+    found = driven(
+        tmp_path,
+        """
+        const field = document.getElementById("search");
+        const search = (query) => {
+          field.value = query;
+          field.dispatchEvent(new Event("input"));
+          return all("#results .name").map((one) => one.textContent);
+        };
+        answer = { accents: search("a L'ECOLE"), none: search("xyzzy"), hint: text("#hint") };
+        answer.arabic = search("اللغة");
+        all("#results button")[0].click();
+        search("");
+        answer.chosen = text("#detail h2");
+        answer.inTree = text('#tree [aria-selected="true"] .name');
+        """,
+    )
+    assert found["accents"] == [HOSTILE[7]]
+    assert found["none"] == []
+    assert "No topic" in found["hint"]
+    assert found["arabic"] == [HOSTILE[2]]
+    assert found["chosen"] == found["inTree"] == HOSTILE[2]
+
+
+@in_browser
+def test_the_panel_shows_the_figures_of_the_tables(tmp_path: Path) -> None:
+    tables = hostile_tables()
+    shown = driven(
+        tmp_path,
+        """
+        const parts = [".label", ".value", ".lift b"];
+        const cells = (row) => parts.map((part) => row.querySelector(part).textContent);
+        answer = {
+          spanish: all(".languages li").map(cells).find(([name]) => name === "Spanish"),
+          concern: text(".bars:not(.languages)"),
+          line: document.querySelector(".trend").getAttribute("aria-label"),
+          coverage: [...document.querySelector("tbody tr").children].map((cell) => cell.textContent),
+        };
+        """,
+        tables,
+    )
+    spanish = tables["topic_languages"].filter(node_id="2-0", language="es").row(0, named=True)
+    share = f"{spanish['share']:.1%}".replace(".0%", "%")
+    assert shown["spanish"] == ["Spanish", share, f"{spanish['lift']:.2g}×"]
+    assert "1, harmless70%630" in shown["concern"]
+    assert shown["line"].startswith("Share from ")
+    assert shown["coverage"] == ["Arabic", "1,000", "few", "88", "870"]
+
+
+@in_browser
+def test_ten_thousand_topics_are_drawn_when_opened(tmp_path: Path) -> None:
+    topics: list[dict[str, Any]] = [{"node_id": "1-0", "level": 1, "name": "All", "conversations": 90_000}]
+    topics += [
+        {
+            "node_id": f"0-{n}",
+            "parent_id": "1-0",
+            "level": 0,
+            "name": f"Topic {n}",
+            "conversations": 20_000 - n,
+        }
+        for n in range(10_000)
+    ]
+    drawn = driven(
+        tmp_path,
+        """
+        const rows = () => all("#tree .row").length;
+        answer = { first: rows() };
+        document.querySelector(".more .row").click();
+        answer.second = rows();
+        location.hash = "#topic=t5001";
+        window.dispatchEvent(new Event("hashchange"));
+        answer.chosen = text('#tree [aria-selected="true"] .name');
+        """,
+        made_tables(topics, languages=("en", "es"), days=2),
+    )
+    assert drawn == {"first": 202, "second": 402, "chosen": "Topic 5000"}
+
+
+@in_browser
+def test_nothing_is_wider_than_a_360_pixel_screen(tmp_path: Path) -> None:
+    inner = tmp_path / "inner.html"
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page())
+    measure = """<script type="module">
+    const closed = () => document.querySelectorAll('[aria-expanded="false"] > .row .twisty');
+    while (closed().length) for (const twisty of closed()) twisty.click();
+    const parts = [document.documentElement, document.getElementById("detail")];
+    const width = () => Math.max(...parts.map((part) => part.scrollWidth));
+    const tree = width();
+    document.querySelector(".tree ul ul .name").click();
+    parent.postMessage({ tree, detail: width(), open: document.body.className }, "*");
+    </script></body>"""
+    inner.write_text(html.replace("</body>", measure), encoding="utf-8")
+    outer = """<iframe src="inner.html" style="width: 360px; height: 700px; border: 0"></iframe>
+    <output></output>
+    <script>addEventListener("message", ({ data }) => {
+      document.querySelector("output").textContent = JSON.stringify(data);
+    });</script>"""
+    told = re.search(r"<output>(.+?)</output>", opened(tmp_path, outer))
+    assert told
+    assert json.loads(told[1]) == {"tree": 360, "detail": 360, "open": "in-detail"}
