@@ -1,0 +1,79 @@
+"""From facet texts to unit vectors: which embedder, and how a column of texts goes through it.
+
+What an embedder is stands in `protocol.py`; each one has a module of its own, imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from clio_dagster.embedding.protocol import Embedder, MissingExtraError
+
+__all__ = ["MAX_CHARACTERS", "Embedder", "MissingExtraError", "embed_texts", "make_embedder"]
+
+MAX_CHARACTERS = 2_000
+"""What lies beyond this many characters of a text is not embedded. A facet is one or two sentences."""
+
+CHUNK = 2_048
+"""Distinct texts handed to the embedder at once: what bounds its memory, and how often progress is told."""
+
+SENTENCE_TRANSFORMERS = "sentence-transformers:"
+
+
+def make_embedder(name: str, *, threads: int) -> Embedder:
+    """The embedder called `name`: `use`, `wordllama`, or `sentence-transformers:NAME_OR_PATH`.
+
+    `threads` is the number of cores it may use. Raises ValueError for another name, MissingExtraError where
+    the package is an extra that is not installed, and WeightsError where `use` finds other weights.
+    """
+    if name == "use":
+        from clio_dagster.embedding.use import UniversalSentenceEncoder
+
+        return UniversalSentenceEncoder(threads=threads)
+    if name == "wordllama":
+        from clio_dagster.embedding.wordllama import WordLlamaEmbedder
+
+        return WordLlamaEmbedder()
+    if name.startswith(SENTENCE_TRANSFORMERS) and len(name) > len(SENTENCE_TRANSFORMERS):
+        from clio_dagster.embedding.sentence_transformers import SentenceTransformerEmbedder
+
+        return SentenceTransformerEmbedder(name.removeprefix(SENTENCE_TRANSFORMERS), threads=threads)
+    raise ValueError(
+        f"CLIO_EMBEDDER: unknown embedder {name!r}; "
+        f"give `use`, `wordllama` or `{SENTENCE_TRANSFORMERS}NAME_OR_PATH`"
+    )
+
+
+def embed_texts(
+    texts: pl.Series, embedder: Embedder, on_progress: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """Unit vectors of `texts`, in their order: float32, (len(texts), embedder.dimensions).
+
+    Identical texts are embedded once. The distinct ones are sorted by length, then content, and embedded in
+    chunks, so the result depends on which texts there are and never on their order or number; between calls
+    with other texts beside it, a vector may differ in the last bits of its floats (a matrix product rounds
+    by the shape of its batch). `on_progress` is called with the number of rows each chunk settles.
+
+    Raises ValueError for a null text.
+    """
+    if texts.null_count():
+        raise ValueError(
+            f"{texts.null_count()} texts to embed are null: embed the conversations that were read"
+        )
+    rows = pl.DataFrame({"text": texts.cast(pl.String).str.head(MAX_CHARACTERS)})
+    distinct = (
+        rows.group_by("text").len("rows").sort(pl.col("text").str.len_chars(), "text").with_row_index("place")
+    )
+    vectors = np.empty((len(distinct), embedder.dimensions), dtype=np.float32)
+    for start in range(0, len(distinct), CHUNK):
+        chunk = distinct.slice(start, CHUNK)
+        vectors[start : start + len(chunk)] = embedder.encode(chunk["text"].to_list())
+        if on_progress is not None:
+            on_progress(int(chunk["rows"].sum()))
+    places = rows.join(distinct.select("text", "place"), on="text", how="left", maintain_order="left")[
+        "place"
+    ]
+    return vectors[places.to_numpy()]

@@ -1,0 +1,90 @@
+"""Spherical k-means over unit vectors: the paper's clusterer (G.5). Only numbers here, no conversation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ITERATIONS = 25
+"""The objective moves by less than one part in 10,000 after it on the sets measured."""
+
+TRAINING_ROWS = 250_000
+"""Centroids are trained on a seeded sample of at most this many vectors; every vector is then assigned."""
+
+ROWS_AT_ONCE = 65_536
+
+
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1 (float32); a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+
+
+def spherical_kmeans(
+    vectors: np.ndarray, clusters: int, *, seed: int, threads: int, starts: np.ndarray | None = None
+) -> np.ndarray:
+    """Label of each row (int32): from 0, without gaps, in the order of first appearance.
+
+    `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them;
+    the rest begin at random rows. `clusters` is what is asked for; fewer come back where clusters end empty
+    (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads. One
+    start: neither further ones nor k-means++ agreed better with labels where measured.
+    """
+    rows = len(vectors)
+    clusters = min(clusters, rows)
+    if clusters <= 1:
+        return np.zeros(rows, dtype=np.int32)
+    import faiss
+
+    points = np.ascontiguousarray(vectors, dtype=np.float32)
+    sample = points
+    if rows > TRAINING_ROWS:
+        chosen = np.random.default_rng(seed).choice(rows, TRAINING_ROWS, replace=False)
+        sample = points[np.sort(chosen)]
+    faiss.omp_set_num_threads(threads)
+    kmeans = faiss.Kmeans(
+        points.shape[1],
+        clusters,
+        niter=ITERATIONS,
+        seed=seed,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(sample),
+    )
+    begin = (
+        None
+        if starts is None or not len(starts)
+        else np.ascontiguousarray(starts[:clusters], dtype=np.float32)
+    )
+    kmeans.train(sample, init_centroids=begin)
+    labels = np.empty(rows, dtype=np.int64)
+    for start in range(0, rows, ROWS_AT_ONCE):
+        _, nearest = kmeans.index.search(points[start : start + ROWS_AT_ONCE], 1)
+        labels[start : start + ROWS_AT_ONCE] = nearest[:, 0]
+    return _without_gaps(labels)
+
+
+def _without_gaps(labels: np.ndarray) -> np.ndarray:
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    place = np.empty(len(first), dtype=np.int32)
+    place[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+    return place[inverse]
+
+
+def centroids_of(
+    vectors: np.ndarray, rows: np.ndarray, labels: np.ndarray, clusters: int, counts: np.ndarray
+) -> np.ndarray:
+    """Unit centroid of each label 0 … clusters − 1 (float32): the normalised mean of its rows that count.
+
+    `rows` index `vectors`; `labels` and `counts` (Boolean) stand beside `rows`. A cluster none of whose rows
+    counts takes the mean of all of them.
+    """
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(clusters + 1))
+    means = np.zeros((clusters, vectors.shape[1]), dtype=np.float64)
+    for cluster in range(clusters):
+        inside = order[starts[cluster] : starts[cluster + 1]]
+        kept = inside[counts[inside]]
+        chosen = kept if len(kept) else inside
+        if len(chosen):
+            means[cluster] = vectors[rows[chosen]].mean(axis=0, dtype=np.float64)
+    return normalized(means)

@@ -1,0 +1,111 @@
+"""Base clusters named: words that their accounts share, samples for the namer, and its answers as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from clio_dagster.analyst.protocol import Analyst, Summary, Vocabulary
+from clio_dagster.clusters.sampling import naming_samples
+from clio_dagster.privacy.vocabulary import support, violations
+from clio_dagster.settings import Settings
+from clio_dagster.tables import CLUSTER_SUMMARIES, VOCABULARIES
+
+
+def summarise(
+    clusters: pl.DataFrame,
+    members: pl.DataFrame,
+    facets: pl.DataFrame,
+    vectors: np.ndarray,
+    analyst: Analyst,
+    *,
+    previous: pl.DataFrame,
+    settings: Settings,
+    key: bytes,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Name every cluster that passes the thresholds (paper, G.5); the others never reach the analyst.
+
+    `facets` (conversation_id, date, request) lie row by row beside `vectors` (n × dimensions). `previous` holds
+    tables.CLUSTER_SUMMARIES of the window's dates: a topic that persists keeps its latest name while its words are
+    still supported. Returns tables.CLUSTER_SUMMARIES and tables.VOCABULARIES.
+    """
+    texts = facets.select("conversation_id", pl.col("date").alias("day"), pl.col("request").alias("text"))
+    passing = clusters.filter("passes").sort("cluster_id")
+    named = (
+        facets.select("conversation_id", pl.col("date").alias("day"))
+        .with_row_index("vector_row")
+        .join(members, on=["conversation_id", "day"], how="inner", maintain_order="left")
+        .join(texts, on=["conversation_id", "day"], how="left", maintain_order="left")
+    )
+    words = named.filter("counted").join(
+        passing.select("cluster_id", "topic"), on="cluster_id", how="inner", maintain_order="left"
+    )
+    vocabularies = support(
+        words.select("cluster_id", "topic", "account", "language", "text"), settings=settings, key=key
+    )
+    samples = naming_samples(
+        passing, named, vectors[named["vector_row"].to_numpy()], vocabularies, seed=settings.seed
+    )
+    answers = analyst.name_clusters(samples) if samples else []
+    topics = passing["topic"].to_list()
+    chosen = _keep_standing_names(topics, answers, [sample.vocabulary for sample in samples], previous)
+    summaries = passing.select("date", "clustered_by", "cluster_id", "topic").with_columns(
+        pl.Series("name", [summary.name for summary in chosen], dtype=pl.String),
+        pl.Series("description", [summary.description for summary in chosen], dtype=pl.String),
+    )
+    return summaries.select(*CLUSTER_SUMMARIES.schema), vocabularies_frame(passing, vocabularies)
+
+
+def _keep_standing_names(
+    topics: list[str], answers: list[Summary], vocabularies: list[Vocabulary], previous: pl.DataFrame
+) -> list[Summary]:
+    standing = {
+        topic: Summary(name, description)
+        for topic, name, description in previous.sort("date").select("topic", "name", "description").iter_rows()
+    }
+    chosen: list[Summary] = []
+    taken: set[str] = set()
+    for topic, answer, vocabulary in zip(topics, answers, vocabularies, strict=True):
+        summary = standing.get(topic)
+        if (
+            summary is None
+            or summary.name in taken
+            or violations(summary.name, vocabulary)
+            or violations(summary.description, vocabulary)
+        ):
+            summary = answer
+        chosen.append(summary)
+        taken.add(summary.name)
+    return chosen
+
+
+def vocabularies_frame(clusters: pl.DataFrame, vocabularies: Mapping[int, Vocabulary]) -> pl.DataFrame:
+    """tables.VOCABULARIES of the given clusters."""
+    rows = [vocabularies.get(cluster, Vocabulary()) for cluster in clusters["cluster_id"]]
+    return clusters.select("date", "clustered_by", "cluster_id").with_columns(
+        pl.Series(
+            "words",
+            [
+                [{"word": word, "weight": weight} for word, weight in sorted(row.words.items())]
+                for row in rows
+            ],
+            dtype=VOCABULARIES.schema["words"],
+        ),
+        pl.Series(
+            "pairs",
+            [sorted(sorted(pair) for pair in row.pairs) for row in rows],
+            dtype=VOCABULARIES.schema["pairs"],
+        ),
+    )
+
+
+def vocabularies_of(frame: pl.DataFrame) -> dict[int, Vocabulary]:
+    """tables.VOCABULARIES of one date as one Vocabulary a cluster."""
+    return {
+        cluster: Vocabulary(
+            {entry["word"]: entry["weight"] for entry in words}, frozenset(frozenset(pair) for pair in pairs)
+        )
+        for cluster, words, pairs in frame.select("cluster_id", "words", "pairs").iter_rows()
+    }
