@@ -1,0 +1,214 @@
+"""P5: which words, and which pairs of words, enough accounts of a cluster used for a name to use them.
+
+The comparison is never against a bare minimum: an attacker who seeds every candidate word from one account
+too few would see exactly the word that a target used. Each count meets its minimum with noise drawn once per
+topic and word. Two words that many used are no licence for the statement that one person made of them, so
+pairs within a clause need support of their own. How the words are cut is in segmentation.py, which are
+generic in word_lists.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+
+import polars as pl
+
+from clio_dagster.analyst.protocol import Vocabulary
+from clio_dagster.privacy.noise import two_sided_geometric
+from clio_dagster.privacy.segmentation import segment
+from clio_dagster.privacy.word_lists import every_generic_word, generic_words, is_generic, sensitive_words
+from clio_dagster.settings import Settings
+
+__all__ = ["generic_words", "is_generic", "parent_vocabulary", "support", "tokenize", "violations"]
+
+_FLOOR_ACCOUNTS = 2
+"""Whatever the noise says, a word or pair that fewer accounts used is not supported: no single account's
+word."""
+
+_MOST_WORDS_PER_CLAUSE = 40
+"""Supported words of one clause that are paired, the most widely used first: bounds what a pasted list
+costs."""
+
+_PAIR_ROWS = 4_000_000
+"""Rows of word pairs held in memory at once."""
+
+
+def tokenize(texts: pl.Series, languages: pl.Series) -> pl.DataFrame:
+    """Words of each text: `row` (UInt32, position), `clause` (UInt32, from 0 within the text), `word`
+    (folded)."""
+    return segment(texts, languages).select("row", "clause", "word")
+
+
+def support(members: pl.DataFrame, *, settings: Settings, key: bytes) -> dict[int, Vocabulary]:
+    """The words and pairs that each cluster's accounts support (P5), and the words' class-based weights.
+
+    `members` are counted conversations: cluster_id, topic, account, language, text. A null account supports
+    nothing. A word's weight is its share of the cluster's accounts times the logarithm of that share over the
+    mean share in all clusters, never below 0. Every cluster given has a vocabulary, an empty one where
+    nothing is supported.
+    """
+    clusters = members.select("cluster_id", "topic").unique(maintain_order=True)
+    used = _words_used(members)
+    words = _supported_words(used, clusters, settings=settings, key=key)
+    pairs = _supported_pairs(used, words, settings=settings, key=key)
+    by_cluster = {
+        cluster: dict(zip(group["word"], group["weight"], strict=True))
+        for (cluster,), group in words.sort("cluster_id", "word").group_by("cluster_id", maintain_order=True)
+    }
+    pairs_by_cluster = {
+        cluster: frozenset(map(frozenset, group.select("first", "second").iter_rows()))
+        for (cluster,), group in pairs.group_by("cluster_id")
+    }
+    return {
+        cluster: Vocabulary(by_cluster.get(cluster, {}), pairs_by_cluster.get(cluster, frozenset()))
+        for cluster in clusters["cluster_id"].sort()
+    }
+
+
+def parent_vocabulary(children: Sequence[Vocabulary]) -> Vocabulary:
+    """The words supported under at least two children, and the pairs of such words that a child supports
+    (P5).
+
+    A word's weight is the sum of its children's over their number, so that what all share comes first.
+    """
+    under: dict[str, list[float]] = {}
+    for child in children:
+        for word, weight in child.words.items():
+            under.setdefault(word, []).append(weight)
+    words = {
+        word: sum(weights) / len(children) for word, weights in sorted(under.items()) if len(weights) >= 2
+    }
+    pairs = frozenset(
+        pair for child in children for pair in child.pairs if all(word in words for word in pair)
+    )
+    return Vocabulary(words, pairs)
+
+
+def violations(text: str, vocabulary: Vocabulary) -> list[str]:
+    """What in a name or description breaks P5, as reasons that never hold the words; empty when nothing
+    does."""
+    if _same_without_language(text):
+        return _violations(text, "", vocabulary)
+    # A run of Han alone may be Chinese or Japanese; the vocabulary was cut as the one or the other.
+    return min((_violations(text, language, vocabulary) for language in ("zh", "ja")), key=len)
+
+
+def _same_without_language(text: str) -> bool:
+    return re.search("[\u3400-\u9fff\uf900-\ufaff]", text) is None
+
+
+def _violations(text: str, language: str, vocabulary: Vocabulary) -> list[str]:
+    tokens = tokenize(pl.Series([text]), pl.Series([language]))
+    told = {(clause, word) for _, clause, word in tokens.iter_rows() if word not in every_generic_word()}
+    unsupported = {word for _, word in told if word not in vocabulary.words}
+    known = sorted((clause, word) for clause, word in told if word in vocabulary.words)
+    pairs = {
+        frozenset((first, second))
+        for (clause, first), (other, second) in combinations(known, 2)
+        if clause == other
+    }
+    missing = len(pairs - vocabulary.pairs)
+    reasons = []
+    if unsupported:
+        reasons.append(f"{len(unsupported)} word{'s lack' if len(unsupported) > 1 else ' lacks'} support")
+    if missing:
+        reasons.append(f"{missing} pair{'s' if missing > 1 else ''} of words in one clause without support")
+    return reasons
+
+
+def _words_used(members: pl.DataFrame) -> pl.DataFrame:
+    """Distinct non-generic words: cluster_id, account, text number, clause, word."""
+    known = members.filter(pl.col("account").is_not_null() & pl.col("text").is_not_null())
+    # A text that many wrote is cut once.
+    distinct = known.select("text", "language").unique(maintain_order=True).with_row_index("row")
+    tokens = tokenize(distinct["text"], distinct["language"])
+    generic = pl.Series(sorted(every_generic_word()), dtype=pl.String)
+    tokens = tokens.filter(~pl.col("word").is_in(generic.implode())).unique()
+    people = known.select("cluster_id", "account", "text", "language").unique()
+    return (
+        people.join(distinct, on=["text", "language"], nulls_equal=True)
+        .select("cluster_id", "account", "row")
+        .join(tokens, on="row")
+    )
+
+
+def _supported_words(
+    used: pl.DataFrame, clusters: pl.DataFrame, *, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    """cluster_id, topic, word, accounts, weight of what passes."""
+    counts = used.group_by("cluster_id", "word").agg(accounts=pl.col("account").n_unique())
+    counts = counts.join(clusters, on="cluster_id").sort("cluster_id", "word")
+    sizes = used.group_by("cluster_id").agg(size=pl.col("account").n_unique())
+    number = max(len(sizes), 1)
+    shares = counts.join(sizes, on="cluster_id").with_columns(share=pl.col("accounts") / pl.col("size"))
+    everywhere = pl.col("share").sum().over("word") / number
+    weighted = shares.with_columns(
+        weight=(pl.col("share") * (pl.col("share") / everywhere).log()).clip(lower_bound=0.0)
+    )
+    sensitive = pl.col("word").is_in(pl.Series(sorted(sensitive_words()), dtype=pl.String).implode())
+    passing = [
+        _passing(weighted.filter(which), ["topic", "word"], minimum, purpose="word", epsilon=epsilon, key=key)
+        for which, minimum, epsilon in (
+            (~sensitive, settings.word_min_accounts, settings.epsilon),
+            (sensitive, settings.sensitive_word_min_accounts, settings.epsilon_sensitive),
+        )
+    ]
+    return pl.concat(passing).select("cluster_id", "topic", "word", "accounts", "weight")
+
+
+def _supported_pairs(
+    used: pl.DataFrame, words: pl.DataFrame, *, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    """cluster_id, first, second (first < second) of the pairs that pass; only supported words are paired."""
+    kept = (
+        used.join(words, on=["cluster_id", "word"])
+        .filter(
+            pl.col("accounts").rank("ordinal", descending=True).over("cluster_id", "account", "row", "clause")
+            <= _MOST_WORDS_PER_CLAUSE
+        )
+        .select("cluster_id", "topic", "account", "row", "clause", "word")
+        .sort("cluster_id")
+    )
+    rows = kept.group_by("cluster_id", "account", "row", "clause").len()
+    rows = rows.group_by("cluster_id").agg(rows=(pl.col("len") ** 2).sum()).sort("cluster_id")
+    batches = rows.with_columns(batch=pl.col("rows").cum_sum() // _PAIR_ROWS).select("cluster_id", "batch")
+    counted = [
+        _count_pairs(kept.join(batch, on="cluster_id"))
+        for _, batch in batches.group_by("batch", maintain_order=True)
+    ]
+    if not counted:
+        return pl.DataFrame(
+            schema={"cluster_id": used.schema["cluster_id"], "first": pl.String, "second": pl.String}
+        )
+    return _passing(
+        pl.concat(counted),
+        ["topic", "first", "second"],
+        settings.pair_min_accounts,
+        purpose="pair",
+        epsilon=settings.epsilon,
+        key=key,
+    ).select("cluster_id", "first", "second")
+
+
+def _count_pairs(kept: pl.DataFrame) -> pl.DataFrame:
+    clause = ["cluster_id", "topic", "account", "row", "clause"]
+    return (
+        kept.rename({"word": "first"})
+        .join(kept.rename({"word": "second"}), on=clause)
+        .filter(pl.col("first") < pl.col("second"))
+        .group_by("cluster_id", "topic", "first", "second")
+        .agg(accounts=pl.col("account").n_unique())
+        .sort("cluster_id", "first", "second")
+    )
+
+
+def _passing(
+    counts: pl.DataFrame, cell: list[str], minimum: int, *, purpose: str, epsilon: float, key: bytes
+) -> pl.DataFrame:
+    """Rows whose accounts reach `minimum` with noise, drawn for the cell that the columns `cell` name."""
+    seen = counts.filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
+    cells = seen.select(pl.concat_str(cell, separator="\x1f")).to_series()
+    noise = two_sided_geometric(cells, key=key, purpose=purpose, epsilon=epsilon)
+    return seen.filter(seen["accounts"].cast(pl.Int64) + noise >= minimum)

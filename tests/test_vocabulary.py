@@ -1,0 +1,180 @@
+"""P5: only words, and pairs of words, that enough accounts of a cluster used may stand in its name."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+
+from clio_dagster.analyst.protocol import Vocabulary
+from clio_dagster.privacy import word_lists
+from clio_dagster.privacy.vocabulary import is_generic, parent_vocabulary, support, tokenize, violations
+from clio_dagster.settings import Settings
+
+KEY = b"0" * 32
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(
+        home=tmp_path / "home", key_file=tmp_path / "key", epsilon=math.inf, epsilon_sensitive=math.inf
+    )
+
+
+def members(said: dict[str, list[str | None]], *, cluster: int = 0, language: str = "en") -> pl.DataFrame:
+    """One conversation for each text and account."""
+    rows = [
+        (cluster, f"t{cluster}", account, language, text) for text, who in said.items() for account in who
+    ]
+    return pl.DataFrame(rows, schema=["cluster_id", "topic", "account", "language", "text"], orient="row")
+
+
+def accounts(number: int, prefix: str = "a") -> list[str | None]:
+    return [f"{prefix}{i}" for i in range(number)]
+
+
+def words_of(text: str, language: str) -> list[str]:
+    return tokenize(pl.Series([text]), pl.Series([language]))["word"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("en", "Book a TABLE, please!", ["book", "a", "table", "please"]),
+        ("en", "I don’t know", ["i", "don't", "know"]),
+        ("fr", "Où est l'argent ?", ["où", "est", "l", "argent"]),
+        ("ru", "Перевести Деньги", ["перевести", "деньги"]),
+        ("zh", "我想预订餐厅", ["我", "想", "预订", "餐厅"]),
+        ("ja", "レストランの予約をしたいです", ["レストラン", "の", "予約", "を", "したいです"]),
+        ("ko", "은행에서 돈을", ["은행", "에서", "돈", "을"]),
+        ("th", "จองโต๊ะ", ["จอง", "โต๊ะ"]),
+    ],
+)
+def test_words_are_found_in_languages_with_and_without_spaces(language, text, expected):
+    assert words_of(text, language) == expected
+
+
+def test_sentence_marks_of_every_script_end_a_clause():
+    texts = pl.Series(["one, two. three", "预订，餐厅。", "site.com version 3.5", None])
+    tokens = tokenize(texts, pl.Series(["en", "zh", "en", "en"]))
+    clauses = tokens.group_by("row", maintain_order=True).agg(pl.col("clause").n_unique())
+    assert dict(clauses.iter_rows()) == {0: 3, 1: 2, 2: 1}
+
+
+def test_every_default_language_has_word_lists():
+    for language in Settings.model_fields["languages"].default:
+        assert len(word_lists.generic_words(language)) > 200, language
+        assert word_lists.function_words(language), language
+
+
+@pytest.mark.parametrize("word", ["the", "question", "Preguntas", "перевод", "翻訳"])
+def test_function_words_and_abstract_words_are_generic(word):
+    assert is_generic(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "lupus",
+        "depression",
+        "muslim",
+        "gay",
+        "london",
+        "google",
+        "heroin",
+        "murder",
+        "john",
+        "ben",
+        "2024",
+        "seven",
+    ],
+)
+def test_names_numbers_and_words_that_can_hurt_are_never_generic(word):
+    assert not is_generic(word)
+
+
+def test_no_generic_word_is_sensitive():
+    assert not word_lists.every_generic_word() & word_lists.sensitive_words()
+
+
+def test_a_word_needs_its_minimum_of_accounts(settings):
+    said = members({"fix my bicycle": accounts(8), "fix my unicycle": accounts(7, "b")})
+    assert set(support(said, settings=settings, key=KEY)[0].words) == {"bicycle"}
+
+
+def test_one_account_counts_once_however_often_it_says_a_word(settings):
+    said = members({f"fix my bicycle {i} times": ["a1"] for i in range(20)})
+    assert support(said, settings=settings, key=KEY)[0].words == {}
+
+
+def test_conversations_without_account_support_nothing(settings):
+    assert support(members({"fix my bicycle": [None] * 30}), settings=settings, key=KEY)[0] == Vocabulary()
+
+
+def test_words_that_can_hurt_need_more_accounts(settings):
+    said = {"about lupus": accounts(11), "about bicycles": accounts(11, "b")}
+    assert set(support(members(said), settings=settings, key=KEY)[0].words) == {"bicycles"}
+    assert "lupus" in support(members({"about lupus": accounts(12)}), settings=settings, key=KEY)[0].words
+
+
+def test_two_supported_words_are_no_supported_pair(settings):
+    said = members(
+        {
+            "my bicycle": accounts(9),
+            "my kayak": accounts(9, "b"),
+            "a bicycle on my kayak": accounts(2, "c"),
+            "a bicycle, then a kayak": accounts(9, "d"),
+        }
+    )
+    vocabulary = support(said, settings=settings, key=KEY)[0]
+    assert set(vocabulary.words) == {"bicycle", "kayak"}
+    assert vocabulary.pairs == frozenset()
+    more = pl.concat([said, members({"the kayak has my bicycle": ["e1"]})])
+    assert support(more, settings=settings, key=KEY)[0].pairs == {frozenset({"bicycle", "kayak"})}
+
+
+def test_a_word_that_every_cluster_uses_tells_less(settings):
+    said = pl.concat(
+        [
+            members({"my bicycle squeaks": accounts(10)}),
+            members({"my bicycle wobbles": accounts(10, "b")}, cluster=1),
+        ]
+    )
+    words = support(said, settings=settings, key=KEY)[0].words
+    assert words["squeaks"] > words["bicycle"] == 0
+
+
+def test_noise_moves_the_edge_and_is_never_redrawn(settings):
+    noisy = settings.model_copy(update={"epsilon": 0.5})
+    said = pl.concat([members({"my bicycle": accounts(8, f"{c}-")}, cluster=c) for c in range(40)])
+    first = support(said, settings=noisy, key=KEY)
+    assert first == support(said.reverse(), settings=noisy, key=KEY)
+    assert 0 < sum("bicycle" in vocabulary.words for vocabulary in first.values()) < 40
+
+
+def test_no_noise_lets_through_the_word_of_one_account(settings):
+    loud = settings.model_copy(update={"epsilon": 0.01})
+    said = pl.concat([members({f"qzx{c}": ["only"]}, cluster=c) for c in range(200)])
+    assert not any(vocabulary.words for vocabulary in support(said, settings=loud, key=KEY).values())
+
+
+def test_a_parent_has_the_words_of_two_children():
+    shared, pair = {"bicycle": 1.0, "kayak": 1.0}, frozenset({"bicycle", "kayak"})
+    parent = parent_vocabulary([Vocabulary(shared, frozenset({pair})), Vocabulary(shared | {"tent": 2.0})])
+    assert set(parent.words) == {"bicycle", "kayak"}
+    assert parent.pairs == {pair}
+
+
+def test_violations_name_the_rule_and_never_the_word():
+    vocabulary = Vocabulary({"bicycle": 1.0, "kayak": 1.0})
+    assert violations("Questions about the bicycle, and the kayak", vocabulary) == []
+    assert violations("The bicycle on a kayak", vocabulary) == [
+        "1 pair of words in one clause without support"
+    ]
+    reasons = violations("Repair Smithson's bicycle in 1987", vocabulary)
+    assert reasons == ["2 words lack support"]
+
+
+def test_a_name_in_han_alone_is_read_as_its_vocabulary_was_cut():
+    assert violations("口座", Vocabulary({words_of("口座", "ja")[0]: 1.0})) == []
