@@ -78,7 +78,7 @@ class Analyst(Protocol):
         """
         ...
 
-    def name(self, samples: Sequence[NamingSample]) -> list[Summary]:
+    def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary]:
         """Names for base clusters, distinct from one another, each from its own vocabulary."""
         ...
 
