@@ -1,0 +1,1 @@
+"""Data quality: Great Expectations suites made from the table contracts."""
