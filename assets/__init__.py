@@ -1,0 +1,35 @@
+"""One module a stage: which engine function makes it, from what, and who checks it."""
+
+from assets.audit import audited_summaries
+from assets.checks import suites
+from assets.clusters import clusters
+from assets.conversations import raw_conversations
+from assets.day import day
+from assets.embeddings import embeddings
+from assets.facets import facets
+from assets.gate import gate_check
+from assets.hierarchy import hierarchy
+from assets.landing import landed, landing
+from assets.models import sql_checks, sql_models
+from assets.publishing import positions, published_cells
+from assets.release import release
+from assets.summaries import cluster_summaries
+
+all_assets = [
+    landing,
+    landed,
+    raw_conversations,
+    facets,
+    embeddings,
+    day,
+    clusters,
+    cluster_summaries,
+    hierarchy,
+    audited_summaries,
+    published_cells,
+    positions,
+    *sql_models,
+    release,
+]
+
+all_checks = [*suites, *sql_checks, gate_check]

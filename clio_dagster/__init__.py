@@ -2,3 +2,5 @@
 
 The engine knows nothing of Dagster, `definitions.py` and `cli.py` aside.
 """
+
+__version__ = "0.1.0"

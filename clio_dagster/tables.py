@@ -86,6 +86,23 @@ QUARANTINE = Table(
     partitioned_by=("source",),
 )
 
+SOURCES = Table(
+    "sources",
+    "Source files that were registered and landed. Restricted: it knows where they lie.",
+    (
+        Column("source", pl.String, "Key of the source file: its name and the start of its content's SHA-256."),
+        Column("path", pl.String, "Where the file was when it was registered."),
+        Column("records", pl.Int64, "Records read; null until it is landed.", nullable=True, minimum=0),
+        Column("landed", pl.Int64, "Conversations landed.", nullable=True, minimum=0),
+        Column("quarantined", pl.Int64, "Records refused.", nullable=True, minimum=0),
+        Column("first_date", pl.Date, "First day that it touches.", nullable=True),
+        Column("last_date", pl.Date, "Last day that it touches.", nullable=True),
+        Column("landed_at", pl.Datetime("us", "UTC"), "When it was landed.", nullable=True),
+    ),
+    key=("source",),
+    partitioned_by=("source",),
+)
+
 READ, UNREAD, NOT_UNDERSTOOD = "read", "unread", "language not understood"
 
 FACETS = Table(
@@ -185,6 +202,19 @@ CLUSTER_SUMMARIES = Table(
     key=("clustered_by", "cluster_id"),
 )
 
+VOCABULARIES = Table(
+    "vocabularies",
+    "Words and pairs of words that a base cluster's accounts support: all that its name may use. Restricted.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("cluster_id", pl.Int32, "Base cluster.", minimum=0),
+        Column("words", pl.List(pl.Struct({"word": pl.String, "weight": pl.Float64})), "Supported words, weighted."),
+        Column("pairs", pl.List(pl.List(pl.String)), "Pairs of supported words within a clause."),
+    ),
+    key=("clustered_by", "cluster_id"),
+)
+
 _NODE = (
     _DATE,
     _CLUSTERED_BY,
@@ -247,6 +277,7 @@ EXACT_COVERAGE = Table(
         _LANGUAGE,
         Column("stage", pl.String, "What became of them.", accepted=COVERAGE_STAGES),
         Column("conversations", pl.Int64, "How many.", minimum=0),
+        Column("capped_conversations", pl.Int64, "How many with the cap on each account's.", minimum=0),
         Column("accounts", pl.Int64, "Accounts among them.", minimum=0),
     ),
     key=("language", "stage"),
@@ -277,23 +308,38 @@ POSITIONS = Table(
     key=("clustered_by", "node_id"),
 )
 
+RELEASES = Table(
+    "releases",
+    "Dates that have a release standing, with its revision.",
+    (
+        _DATE,
+        Column("revision", pl.Int32, "Counts up each time the date's release changes.", minimum=1),
+        Column("manifest_sha256", pl.String, "SHA-256 of the release's manifest."),
+        Column("published_at", pl.Datetime("us", "UTC"), "When it was published."),
+    ),
+    key=("date",),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         RAW_CONVERSATIONS,
         QUARANTINE,
+        SOURCES,
         FACETS,
         EMBEDDINGS,
         DAY,
         CLUSTERS,
         CLUSTER_MEMBERS,
         CLUSTER_SUMMARIES,
+        VOCABULARIES,
         HIERARCHY,
         AUDITED_SUMMARIES,
         PUBLISHED_CELLS,
         EXACT_COVERAGE,
         PUBLISHED_COVERAGE,
         POSITIONS,
+        RELEASES,
     )
 }
 """Tables that Python stages write; the SQL models' columns are described in dbt_like_sql/models.yml."""

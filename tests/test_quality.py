@@ -46,31 +46,31 @@ def test_an_empty_slice_passes() -> None:
     assert failing(FACETS.empty()) == []
 
 
-def test_a_missing_column_fails_the_schema(facets: pl.DataFrame) -> None:
-    assert "schema" in failing(facets.drop("turns"))
+def test_a_missing_column_fails_the_contract(facets: pl.DataFrame) -> None:
+    assert "contract" in failing(facets.drop("turns"))
 
 
-def test_another_type_fails_the_schema(facets: pl.DataFrame) -> None:
-    assert "schema" in failing(facets.with_columns(pl.col("turns").cast(pl.String)))
+def test_another_type_fails_the_contract(facets: pl.DataFrame) -> None:
+    assert "contract" in failing(facets.with_columns(pl.col("turns").cast(pl.String)))
 
 
-def test_a_null_key_fails_keys(facets: pl.DataFrame) -> None:
+def test_a_null_fails_the_contract(facets: pl.DataFrame) -> None:
     broken = facets.with_columns(
         pl.when(pl.col("conversation_id") == "a").then(None).otherwise("conversation_id").alias("conversation_id")
     )
-    assert failing(broken) == ["keys"]
+    assert failing(broken) == ["contract"]
 
 
-def test_a_score_out_of_range_fails_ranges(facets: pl.DataFrame) -> None:
-    assert failing(facets.with_columns(pl.lit(9, pl.Int8).alias("concerning"))) == ["ranges"]
+def test_a_score_out_of_range_fails_the_contract(facets: pl.DataFrame) -> None:
+    assert failing(facets.with_columns(pl.lit(9, pl.Int8).alias("concerning"))) == ["contract"]
 
 
-def test_a_value_outside_the_list_fails_ranges(facets: pl.DataFrame) -> None:
-    assert failing(facets.with_columns(pl.lit(SECRET).alias("status"))) == ["ranges"]
+def test_a_value_outside_the_list_fails_the_contract(facets: pl.DataFrame) -> None:
+    assert failing(facets.with_columns(pl.lit(SECRET).alias("status"))) == ["contract"]
 
 
-def test_a_repeated_key_fails_uniqueness(facets: pl.DataFrame) -> None:
-    assert failing(pl.concat([facets, facets])) == ["uniqueness"]
+def test_a_repeated_key_fails_keys(facets: pl.DataFrame) -> None:
+    assert failing(pl.concat([facets, facets])) == ["keys"]
 
 
 @pytest.mark.parametrize("name", TABLES)

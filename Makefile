@@ -1,0 +1,31 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo dev test lint clean
+
+setup: $(VENV)/.ready  ## Build .venv with everything the project needs.
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "clio_dagster needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about two minutes the first time)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup  ## Run the pipeline on a synthetic corpus and print the topics.
+	@$(BIN)/clio demo
+
+dev: setup  ## Start the Dagster UI and daemon.
+	@$(BIN)/clio dev
+
+test: setup lint  ## Lint, type-check and run every test.
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+
+clean:  ## Remove the environment and the demo's home.
+	rm -rf $(VENV) .clio

@@ -1,0 +1,49 @@
+"""The gate's verdict on every node of the tree: published, or withheld and why."""
+
+import polars as pl
+from dagster import AssetExecutionContext, asset
+
+from assets.clusters import latest, window
+from assets.common import about
+from assets.partitions import DATES, SETTINGS
+from clio_dagster.analyst.protocol import Summary
+from clio_dagster.clusters.summaries import vocabularies_of
+from clio_dagster.hierarchy.vocabularies import by_node
+from clio_dagster.privacy.gate import audit_tree
+from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED
+from resources.io_manager import Reader
+from resources.readers import AnalystResource
+from resources.site import Site
+from resources.stage import Slices
+
+USES = ("min_conversations", "min_accounts", "account_cap", "epsilon")
+
+
+@asset(**about(AUDITED_SUMMARIES, group="topics", kinds={"python", "duckdb"}), partitions_def=DATES)
+def audited_summaries(
+    context: AssetExecutionContext, hierarchy: Reader, vocabularies: Reader, site: Site, analyst: AnalystResource
+) -> Slices:
+    hashes = [reader.hashes(context.partition_keys) for reader in (hierarchy, vocabularies)]
+
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        tree = hierarchy.read(key)
+        summaries = [Summary(*row) for row in tree.select("name", "description").iter_rows()]
+        before = latest(site.warehouse.read(AUDITED_SUMMARIES, {"date": window(key)[:-1]}, ["date", "topic", "status"]))
+        return {
+            AUDITED_SUMMARIES.name: audit_tree(
+                tree,
+                vocabularies=by_node(tree, vocabularies_of(vocabularies.read(key))),
+                scores=pl.Series("privacy_score", analyst.analyst.audit(summaries), dtype=pl.Int8),
+                settings=site.settings,
+                key=site.settings.key,
+                standing=frozenset(before.filter(status=PUBLISHED)["topic"]),
+            )
+        }
+
+    return Slices(
+        context,
+        [AUDITED_SUMMARIES],
+        inputs=lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None,
+        make=make,
+        uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
+    )

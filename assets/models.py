@@ -1,0 +1,125 @@
+"""The SQL models of dbt_like_sql/ as assets: lineage from ref(), descriptions and column tests from models.yml."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import polars as pl
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckKey,
+    AssetChecksDefinition,
+    AssetCheckSpec,
+    AssetDep,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    asset,
+    multi_asset_check,
+)
+
+from assets.checks import report
+from assets.clusters import window
+from assets.common import about
+from assets.partitions import DATES, SETTINGS, WINDOW
+from clio_dagster.clock import engine_time
+from clio_dagster.models import column_tests
+from clio_dagster.models.build import build_view, select_rows
+from clio_dagster.models.loader import Model
+from clio_dagster.tables import TABLES
+from resources.contracts import contracts, models
+from resources.site import Site
+from resources.stage import Slices
+
+
+def model_asset(model: Model) -> AssetsDefinition:
+    """A staging view or a mart as an asset partitioned by date."""
+    described = about(model.table, group=model.group, kinds={"sql", "duckdb"}, code_version=model.code_version)
+
+    @asset(
+        **described,
+        partitions_def=DATES,
+        deps=[_dep(ref, model) for ref in model.refs],
+    )
+    def build(context: AssetExecutionContext, site: Site) -> Slices | None:
+        if model.materialized == "view":
+            build_view(site.warehouse, model)
+            return None
+        tables = _tables_behind(model)
+        days = sorted({day for key in context.partition_keys for day in window(key)})
+        hashes = {name: _hashes(site, name, days) for name in sorted(tables)}
+
+        def make(key: str) -> Mapping[str, pl.DataFrame]:
+            rows = select_rows(
+                site.warehouse, model, date.fromisoformat(key), window_days=site.settings.window_days
+            )
+            return {model.name: rows}
+
+        return Slices(
+            context,
+            [model.table],
+            inputs=lambda key: {name: [found.get(day) for day in window(key)] for name, found in hashes.items()},
+            make=make,
+            uses={"window_days": SETTINGS.window_days},
+            code_version=model.code_version,
+        )
+
+    return build
+
+
+def model_check(model: Model) -> AssetChecksDefinition:
+    """The model's column tests: one query a date, one result a test."""
+    names = _check_names(model)
+
+    @multi_asset_check(
+        name=f"{model.name}_tests",
+        specs=[
+            AssetCheckSpec(name, asset=model.name, description=description, blocking=True, partitions_def=DATES)
+            for name, description in names.items()
+        ],
+        can_subset=True,
+    )
+    def tests(context: AssetCheckExecutionContext, site: Site) -> Iterator[Any]:
+        selected = context.selected_asset_check_keys
+        with engine_time("checks"):
+            verdicts = [
+                (key, AssetCheckKey(AssetKey(model.name), name), result.passed, {"failing_rows": result.failing_rows})
+                for key in context.partition_keys
+                for name, result in zip(
+                    names, column_tests.run(site.warehouse, model, date.fromisoformat(key)), strict=True
+                )
+            ]
+        yield from report(verdict for verdict in verdicts if verdict[1] in selected)
+
+    return tests
+
+
+def _check_names(model: Model) -> dict[str, str]:
+    return {
+        f"{test.name}_{'_'.join(test.columns)}": f"models.yml: {test.name} of {', '.join(test.columns)}"
+        for test in model.tests
+    }
+
+
+def _dep(ref: str, model: Model) -> AssetDep:
+    return AssetDep(ref, partition_mapping=WINDOW) if "window_days" in model.parameters else AssetDep(ref)
+
+
+def _tables_behind(model: Model) -> set[str]:
+    """Tables that a model reads, through views too: what its rows are made from."""
+    upstream = {each.name: each for each in model.upstream}
+    found: set[str] = set()
+    for ref in model.refs:
+        if ref in TABLES or upstream[ref].materialized == "table":
+            found.add(ref)
+        else:
+            found |= _tables_behind(upstream[ref])
+    return found
+
+
+def _hashes(site: Site, name: str, days: list[str]) -> dict[str, str]:
+    return {key: stored.content_hash for key, stored in site.warehouse.slices(contracts()[name], days).items()}
+
+
+sql_models = [model_asset(model) for model in models()]
+sql_checks = [model_check(model) for model in models() if model.tests]

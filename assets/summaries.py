@@ -1,0 +1,57 @@
+"""Names and descriptions of the base clusters that pass the thresholds, from words that their accounts share."""
+
+import polars as pl
+from dagster import AssetExecutionContext, multi_asset
+
+from assets.clusters import read_window, window
+from assets.common import MANY_A_RUN, outs
+from assets.partitions import DATES, SETTINGS
+from clio_dagster.clusters.summaries import summarise
+from clio_dagster.tables import CLUSTER_SUMMARIES, VOCABULARIES
+from resources.io_manager import Reader
+from resources.readers import AnalystResource
+from resources.site import Site
+from resources.stage import Slices, Written, write
+
+USES = ("seed", "word_min_accounts", "sensitive_word_min_accounts", "pair_min_accounts", "epsilon", "epsilon_sensitive")
+
+
+@multi_asset(
+    outs=outs(CLUSTER_SUMMARIES, VOCABULARIES, group="topics", kinds={"python", "duckdb"}),
+    partitions_def=DATES,
+    backfill_policy=MANY_A_RUN,
+)
+def cluster_summaries(
+    context: AssetExecutionContext,
+    clusters: Reader,
+    cluster_members: Reader,
+    site: Site,
+    analyst: AnalystResource,
+) -> tuple[Written, Written]:
+    hashes = [reader.hashes(context.partition_keys) for reader in (clusters, cluster_members)]
+
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        facets, vectors = read_window(site, key)
+        summaries, vocabularies = summarise(
+            clusters.read(key),
+            cluster_members.read(key),
+            facets,
+            vectors,
+            analyst.analyst,
+            previous=site.warehouse.read(CLUSTER_SUMMARIES, {"date": window(key)}),
+            settings=site.settings,
+            key=site.settings.key,
+        )
+        return {CLUSTER_SUMMARIES.name: summaries, VOCABULARIES.name: vocabularies}
+
+    written = write(
+        site.warehouse,
+        Slices(
+            context,
+            [CLUSTER_SUMMARIES, VOCABULARIES],
+            inputs=lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None,
+            make=make,
+            uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
+        ),
+    )
+    return written, written

@@ -1,0 +1,230 @@
+"""The command line: `clio run`, `clio demo`, `clio dev`, `clio topics`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from clio_dagster.settings import Settings, SettingsError, load_settings
+
+DONE, STAGE_FAILED, WRONG_CALL = 0, 1, 2
+
+app = typer.Typer(
+    name="clio",
+    help="Learn how people use an AI assistant without anyone reading their conversations.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+class CallError(Exception):
+    """The call was wrong: the message says what was expected."""
+
+
+class StageError(Exception):
+    """A stage or a gate failed: the message says which and what to do."""
+
+
+@app.command()
+def run(
+    sources: Annotated[
+        list[Path], typer.Argument(help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz.", show_default=False)
+    ],
+    undated_as: Annotated[
+        str | None, typer.Option("--date", help="Day (YYYY-MM-DD) for records that carry no time of their own.")
+    ] = None,
+) -> None:
+    """Land SOURCES and publish every date that they touch; what is already made is kept."""
+    if undated_as is not None:
+        os.environ["CLIO_UNDATED_AS"] = undated_as
+    missing = [str(source) for source in sources if not source.exists()]
+    if missing:
+        raise CallError(f"no such file or folder: {', '.join(missing)}")
+    _run(_settings(), sources)
+
+
+@app.command()
+def demo(
+    conversations: Annotated[int, typer.Option(min=100, help="Size of the synthetic corpus.")] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic corpus.")] = 0,
+) -> None:
+    """Make a synthetic corpus and run it: what Clio does, on conversations that nobody had."""
+    from clio_dagster.synthetic.corpus import generate
+
+    settings = _settings()
+    corpus = settings.home / "demo" / f"conversations-{conversations}-{seed}.jsonl.gz"
+    if not corpus.exists():
+        corpus.parent.mkdir(parents=True, exist_ok=True)
+        with console.status(f"Writing {conversations:,} synthetic conversations"):
+            generate(corpus, conversations=conversations, seed=seed)
+    _run(settings, [corpus])
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address that the UI listens on.")] = "127.0.0.1",
+) -> None:
+    """Start the Dagster UI and daemon on this home."""
+    from clio_dagster.home import PROJECT, prepare
+
+    prepare(_settings())
+    dagster = Path(sys.executable).with_name("dagster")
+    os.execv(dagster, [str(dagster), "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port), "-h", host])
+
+
+@app.command()
+def topics(
+    day: Annotated[str | None, typer.Option("--date", help="Release to show (YYYY-MM-DD); the newest if not given.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Levels to show.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a release's published topics."""
+    from clio_dagster.release.contract import ReleaseError
+    from clio_dagster.release.read import latest_release, read_release
+    from clio_dagster.release.tree import topics_json, topics_tree
+
+    releases = _settings().home / "releases"
+    folder = releases / date.fromisoformat(day).isoformat() if day else latest_release(releases)
+    if folder is None or not folder.is_dir():
+        raise CallError(f"no release{f' of {day}' if day else ''} in {releases}: make one with `clio run FILE`")
+    try:
+        published = read_release(folder).tables["topics"]
+    except ReleaseError as error:
+        raise StageError(str(error)) from None
+    if as_json:
+        typer.echo(topics_json(published))
+    else:
+        console.print(topics_tree(published, depth=depth))
+
+
+def _settings(**overrides: Any) -> Settings:
+    try:
+        return load_settings(**overrides)
+    except SettingsError as error:
+        raise CallError(str(error)) from None
+
+
+def _run(settings: Settings, sources: list[Path]) -> None:
+    from clio_dagster.clock import spent
+    from clio_dagster.home import prepare
+    from clio_dagster.progress import listening
+
+    started = time.perf_counter()
+    prepare(settings)
+    with console.status("Loading Dagster"):
+        from dagster import DagsterInstance
+
+        from clio_dagster.definitions import build_definitions
+        from sensors.pipeline import run_sources
+
+        definitions = build_definitions()
+        instance = DagsterInstance.get()
+    with _bars() as bars, listening(bars):
+        outcome = run_sources(definitions, instance, settings, sources)
+    _report(settings, outcome)
+    wall = time.perf_counter() - started
+    engine = sum(spent().values())
+    if engine > 1:
+        console.print(f"[dim]{wall:.0f} s, of which {engine:.0f} s in the engine (×{wall / engine:.2f})[/]")
+    if outcome.failures:
+        raise StageError("\n".join(outcome.failures))
+
+
+def _report(settings: Settings, outcome: Any) -> None:
+    from clio_dagster.release.read import read_release
+    from clio_dagster.release.tree import topics_tree
+
+    table = RichTable("date", "revision", "topics", "top level", "state", title="Releases", title_justify="left")
+    last = None
+    for day in outcome.dates:
+        folder = settings.home / "releases" / day.isoformat()
+        if not folder.is_dir():
+            table.add_row(day.isoformat(), "", "", "", "[red]none[/]")
+            continue
+        release = read_release(folder)
+        published = release.tables["topics"]
+        top = published.filter(published["parent_id"].is_null()).height
+        table.add_row(day.isoformat(), str(release.manifest.revision), str(published.height), str(top), "published")
+        last = (folder, published)
+    console.print(
+        f"{outcome.landed:,} conversations landed from {outcome.files:,} file(s), {outcome.quarantined:,} records quarantined."
+    )
+    if outcome.quarantined:
+        for reason, count in outcome.reasons:
+            console.print(f"  [yellow]{count:,}[/] × {reason}")
+    console.print(table)
+    if last:
+        folder, published = last
+        console.print(topics_tree(published, depth=2))
+        console.print(f"Explorer: {folder / 'explorer' / 'index.html'}", soft_wrap=True)
+
+
+@contextmanager
+def _bars() -> Iterator[Any]:
+    """A rich bar for every step: rate and remaining time; one line a step where there is no terminal."""
+    progress = Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+    @contextmanager
+    def listener(stage: str, total: int | None, unit: str) -> Iterator[Any]:
+        task = progress.add_task(stage.replace("_", " "), total=total, rate="")
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            speed = progress.tasks[progress.task_ids.index(task)].speed
+            if speed:
+                progress.update(task, rate=f"{speed:,.1f} {unit}s/s" if speed < 1000 else f"{speed:,.0f} {unit}s/s")
+
+        try:
+            yield advance
+        finally:
+            progress.remove_task(task)
+
+    with progress:
+        yield listener
+
+
+def main() -> None:
+    """Entry point of `clio`. Exit codes: 0 done, 1 a stage or gate failed, 2 the call was wrong."""
+    try:
+        app(standalone_mode=False)
+    except CallError as error:
+        errors.print(f"[red]clio:[/] {error}", soft_wrap=True)
+        sys.exit(WRONG_CALL)
+    except StageError as error:
+        errors.print(f"[red]clio:[/] {error}", soft_wrap=True)
+        sys.exit(STAGE_FAILED)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        from click import ClickException
+
+        if isinstance(error, ClickException):
+            error.show()
+            sys.exit(WRONG_CALL)
+        raise
+
+

@@ -1,0 +1,30 @@
+"""CLIO_HOME prepared: the folder, its rendered dagster.yaml, and the environment that Dagster needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from clio_dagster.settings import Settings
+
+PROJECT = Path(__file__).parents[1]
+"""The folder that holds workspace.yaml and the template of dagster.yaml."""
+
+
+def prepare(settings: Settings) -> Path:
+    """Make the home ready and point DAGSTER_HOME at it; returns the home's absolute path.
+
+    The home is readable by its owner alone: everything in it but the releases is restricted.
+    """
+    home = settings.home
+    for folder in (home, home / "dagster" / "logs", home / "releases"):
+        folder.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    template = (PROJECT / "dagster.yaml").read_text("utf-8")
+    rendered = template.replace("{home}", home.as_posix())
+    target = home / "dagster.yaml"
+    if not target.exists() or target.read_text("utf-8") != rendered:
+        target.write_text(rendered, "utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["CLIO_HOME"] = str(home)
+    return home

@@ -1,0 +1,60 @@
+"""The I/O manager: slices into the warehouse, each in one transaction; readers out of it, which load on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+from dagster import ConfigurableIOManager, InputContext, OutputContext
+
+from clio_dagster.tables import Table
+from resources.contracts import contracts
+from resources.site import Site
+from resources.stage import Slices, Written, partition_values, write
+from resources.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Reader:
+    """An upstream table as an asset sees it: nothing is loaded until a slice is asked for."""
+
+    warehouse: Warehouse
+    table: Table
+    _empty: set[str] = field(default_factory=set, repr=False)
+
+    def read(self, partition: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of one slice, `2026-11-01|es` or `2026-11-01`."""
+        if partition in self._empty:
+            return self.table.empty().select(columns or pl.all())
+        return self.warehouse.read(self.table, partition_values(self.table, partition), columns)
+
+    def read_days(self, days: Iterable[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of all slices of the given dates."""
+        return self.warehouse.read(self.table, {"date": list(days)}, columns)
+
+    def hashes(self, partitions: Iterable[str]) -> dict[str, str]:
+        """Content hash of each of the given slices that exists."""
+        found = self.warehouse.slices(self.table, list(partitions))
+        self._empty.update(partition for partition, stored in found.items() if not stored.rows)
+        return {partition: stored.content_hash for partition, stored in found.items()}
+
+
+class WarehouseIOManager(ConfigurableIOManager):
+    """Writes what Slices make, slice by slice, and hands readers to those downstream."""
+
+    site: Site
+
+    def load_input(self, context: InputContext) -> Reader:
+        return Reader(self.site.warehouse, contracts()[context.asset_key.path[-1]])
+
+    def handle_output(self, context: OutputContext, obj: Slices | Written | None) -> None:
+        if obj is None:
+            return
+        written = obj if isinstance(obj, Written) else write(self.site.warehouse, obj)
+        for record in written.records:
+            written.slices.context.add_asset_metadata(
+                record.metadata(context.asset_key.path[-1]),
+                asset_key=context.asset_key,
+                partition_key=record.made.partition,
+            )

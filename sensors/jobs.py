@@ -1,0 +1,23 @@
+"""Jobs, one for each way in which assets are partitioned: a job cannot mix them."""
+
+from dagster import AssetSelection, define_asset_job
+
+land = define_asset_job(
+    "land",
+    selection=AssetSelection.assets("landing"),
+    description="Land registered source files, one pass each.",
+)
+
+read = define_asset_job(
+    "read",
+    selection=AssetSelection.assets("raw_conversations", "facets", "embeddings"),
+    description="A day and language: its conversations, their facets, their vectors.",
+)
+
+publish = define_asset_job(
+    "publish",
+    selection=AssetSelection.groups("topics", "publishing", "staging", "marts"),
+    description="A date: topics over its window, the gate, the marts and the release.",
+)
+
+jobs = [land, read, publish]
