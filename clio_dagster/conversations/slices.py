@@ -1,0 +1,75 @@
+"""How a landing's slices are written, and how they come to count.
+
+Files are renamed into place first, the receipt that names them last (see `landed` for the layout).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow.parquet as pq
+
+from clio_dagster.conversations.landed import HASH_KEY, receipt_path, receipt_slices, slice_path
+from clio_dagster.tables import RAW_CONVERSATIONS
+
+SLICES_SCHEMA = {"date": pl.Date, "language": pl.String, "conversations": pl.Int64, "content_hash": pl.String}
+"""One row a (date, language) that a source contributes to."""
+
+_SLICE = ["date", "language"]
+
+
+def cut_slices(parts: Iterator[pl.DataFrame], folder: Path, key: str) -> pl.DataFrame:
+    """Write rows in order of date and language as one Parquet file a slice; return the slices.
+
+    `parts` have the columns of tables.RAW_CONVERSATIONS and `row_hash`, which make a slice's content hash.
+    """
+    schema = RAW_CONVERSATIONS.empty().to_arrow().schema
+    rows: list[dict[str, Any]] = []
+    writer: pq.ParquetWriter | None = None
+    digest = hashlib.sha256()
+    for part in (piece for frame in parts for piece in frame.partition_by(_SLICE, maintain_order=True)):
+        date, language = part["date"][0], part["language"][0]
+        if not rows or (rows[-1]["date"], rows[-1]["language"]) != (date, language):
+            _close(writer, rows, digest)
+            digest = hashlib.sha256()
+            path = slice_path(folder, date, language, key)
+            path.parent.mkdir(parents=True, mode=0o700)
+            writer = pq.ParquetWriter(path, schema, compression="zstd")
+            rows.append({"date": date, "language": language, "conversations": 0, "content_hash": ""})
+        assert writer is not None
+        landed = part.select(pl.col(name).cast(dtype) for name, dtype in RAW_CONVERSATIONS.schema.items())
+        writer.write_table(landed.to_arrow().cast(schema))
+        digest.update(b"".join(part["row_hash"]))
+        rows[-1]["conversations"] += part.height
+    _close(writer, rows, digest)
+    return pl.DataFrame(rows, schema=SLICES_SCHEMA)
+
+
+def _close(writer: pq.ParquetWriter | None, rows: list[dict[str, Any]], digest: Any) -> None:
+    """End a slice's file, its content hash inside, so that whoever finds the file can tell what it holds."""
+    if writer is not None:
+        rows[-1]["content_hash"] = digest.hexdigest()
+        writer.add_key_value_metadata({HASH_KEY: rows[-1]["content_hash"]})
+        writer.close()
+
+
+def commit(home: Path, key: str, staged: Path, slices: pl.DataFrame) -> None:
+    """Put the staged slices in place, then the receipt that makes them count; drop what it names no more."""
+    before = receipt_slices(home, key)
+    now = [(str(row["date"]), row["language"]) for row in slices.iter_rows(named=True)]
+    for date, language in now:
+        target = slice_path(home / "landing", date, language, key)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        slice_path(staged, date, language, key).replace(target)
+    receipt = receipt_path(home, key)
+    receipt.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = staged / "receipt.json"
+    fresh.write_bytes(orjson.dumps({"slices": slices.to_dicts()}, option=orjson.OPT_INDENT_2))
+    fresh.replace(receipt)
+    for date, language in before.difference(now):
+        slice_path(home / "landing", date, language, key).unlink(missing_ok=True)
