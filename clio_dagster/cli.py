@@ -7,14 +7,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from clio_dagster.settings import Settings, SettingsError, load_settings
 
@@ -22,7 +30,12 @@ DONE, STAGE_FAILED, WRONG_CALL = 0, 1, 2
 
 app = typer.Typer(
     name="clio",
-    help="Learn how people use an AI assistant without anyone reading their conversations.",
+    help="""Learn how people use an AI assistant without anyone reading their conversations.
+
+    Everything lies under CLIO_HOME (default `.clio`). Settings are CLIO_* variables or lines of `clio.toml`; an
+    unknown one is an error that lists them all. Exit codes: 0 done, 1 a stage or gate failed, 2 the call was wrong.
+    """,
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -42,15 +55,19 @@ class StageError(Exception):
 @app.command()
 def run(
     sources: Annotated[
-        list[Path], typer.Argument(help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz.", show_default=False)
+        list[Path],
+        typer.Argument(
+            help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz.", show_default=False
+        ),
     ],
     undated_as: Annotated[
-        str | None, typer.Option("--date", help="Day (YYYY-MM-DD) for records that carry no time of their own.")
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="Day for records that carry no time of their own."),
     ] = None,
 ) -> None:
     """Land SOURCES and publish every date that they touch; what is already made is kept."""
     if undated_as is not None:
-        os.environ["CLIO_UNDATED_AS"] = undated_as
+        os.environ["CLIO_UNDATED_AS"] = undated_as.date().isoformat()
     missing = [str(source) for source in sources if not source.exists()]
     if missing:
         raise CallError(f"no such file or folder: {', '.join(missing)}")
@@ -84,12 +101,17 @@ def dev(
 
     prepare(_settings())
     dagster = Path(sys.executable).with_name("dagster")
-    os.execv(dagster, [str(dagster), "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port), "-h", host])
+    os.execv(
+        dagster, [str(dagster), "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port), "-h", host]
+    )
 
 
 @app.command()
 def topics(
-    day: Annotated[str | None, typer.Option("--date", help="Release to show (YYYY-MM-DD); the newest if not given.")] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="Release to show; the newest if not given."),
+    ] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Levels to show.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -99,9 +121,10 @@ def topics(
     from clio_dagster.release.tree import topics_json, topics_tree
 
     releases = _settings().home / "releases"
-    folder = releases / date.fromisoformat(day).isoformat() if day else latest_release(releases)
+    folder = releases / day.date().isoformat() if day else latest_release(releases)
     if folder is None or not folder.is_dir():
-        raise CallError(f"no release{f' of {day}' if day else ''} in {releases}: make one with `clio run FILE`")
+        which = f" of {day.date()}" if day else ""
+        raise CallError(f"no release{which} in {releases}: make one with `clio run FILE`")
     try:
         published = read_release(folder).tables["topics"]
     except ReleaseError as error:
@@ -149,7 +172,9 @@ def _report(settings: Settings, outcome: Any) -> None:
     from clio_dagster.release.read import read_release
     from clio_dagster.release.tree import topics_tree
 
-    table = RichTable("date", "revision", "topics", "top level", "state", title="Releases", title_justify="left")
+    table = RichTable(
+        "date", "revision", "topics", "top level", "state", title="Releases", title_justify="left"
+    )
     last = None
     for day in outcome.dates:
         folder = settings.home / "releases" / day.isoformat()
@@ -159,7 +184,9 @@ def _report(settings: Settings, outcome: Any) -> None:
         release = read_release(folder)
         published = release.tables["topics"]
         top = published.filter(published["parent_id"].is_null()).height
-        table.add_row(day.isoformat(), str(release.manifest.revision), str(published.height), str(top), "published")
+        table.add_row(
+            day.isoformat(), str(release.manifest.revision), str(published.height), str(top), "published"
+        )
         last = (folder, published)
     console.print(
         f"{outcome.landed:,} conversations landed from {outcome.files:,} file(s), {outcome.quarantined:,} records quarantined."
@@ -196,7 +223,9 @@ def _bars() -> Iterator[Any]:
             progress.advance(task, count)
             speed = progress.tasks[progress.task_ids.index(task)].speed
             if speed:
-                progress.update(task, rate=f"{speed:,.1f} {unit}s/s" if speed < 1000 else f"{speed:,.0f} {unit}s/s")
+                progress.update(
+                    task, rate=f"{speed:,.1f} {unit}s/s" if speed < 1000 else f"{speed:,.0f} {unit}s/s"
+                )
 
         try:
             yield advance
@@ -210,21 +239,14 @@ def _bars() -> Iterator[Any]:
 def main() -> None:
     """Entry point of `clio`. Exit codes: 0 done, 1 a stage or gate failed, 2 the call was wrong."""
     try:
-        app(standalone_mode=False)
+        app()
     except CallError as error:
-        errors.print(f"[red]clio:[/] {error}", soft_wrap=True)
+        _say(error)
         sys.exit(WRONG_CALL)
     except StageError as error:
-        errors.print(f"[red]clio:[/] {error}", soft_wrap=True)
+        _say(error)
         sys.exit(STAGE_FAILED)
-    except typer.Abort:
-        sys.exit(130)
-    except Exception as error:
-        from click import ClickException
-
-        if isinstance(error, ClickException):
-            error.show()
-            sys.exit(WRONG_CALL)
-        raise
 
 
+def _say(error: Exception) -> None:
+    errors.print("[red]clio:[/]", Text(str(error)), soft_wrap=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_seconds: Counter[str] = Counter()
+_seconds: dict[str, float] = {}
 
 
 @contextmanager
@@ -17,9 +16,9 @@ def engine_time(stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _seconds[stage] += time.perf_counter() - started
+        _seconds[stage] = _seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
 def spent() -> dict[str, float]:
     """Seconds by stage in this process so far, longest first."""
-    return dict(_seconds.most_common())
+    return dict(sorted(_seconds.items(), key=lambda item: -item[1]))

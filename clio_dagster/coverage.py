@@ -73,6 +73,9 @@ def exact_coverage_of(
         },
         schema=rows.schema,
     ).filter(pl.col("conversations") > 0)
-    return pl.concat([rows, refused]).with_columns(pl.lit(date.fromisoformat(day)).alias("date")).select(*EXACT_COVERAGE.schema).sort(
-        "language", "stage"
+    return (
+        pl.concat([rows, refused])
+        .with_columns(pl.lit(date.fromisoformat(day)).alias("date"))
+        .select(*EXACT_COVERAGE.schema)
+        .sort("language", "stage")
     )

@@ -25,6 +25,10 @@ USE_LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt
 """ISO 639-1 codes that the default embedder, USE multilingual v3, was trained on."""
 
 
+PRODUCTION = {"min_conversations": 500, "min_accounts": 250}
+"""Thresholds of request clusters in published production use (Anthropic Economic Index, September 2025)."""
+
+
 class SettingsError(ValueError):
     """A setting is unknown, malformed or out of range. The message names it and says what is allowed."""
 
@@ -49,39 +53,67 @@ class Settings(BaseSettings):
         None, description="Day given to records that carry no time (LMSYS, ShareGPT); unset: quarantined."
     )
     languages: Annotated[tuple[str, ...], NoDecode] = Field(
-        USE_LANGUAGES, description="ISO 639-1 codes with a partition of their own, comma separated; the rest is `other`."
+        USE_LANGUAGES,
+        description="ISO 639-1 codes with a partition of their own, comma separated; the rest is `other`.",
     )
-    window_days: int = Field(7, ge=1, le=92, description="Trailing days over which a date's topics are found.")
+    window_days: int = Field(
+        7, ge=1, le=92, description="Trailing days over which a date's topics are found."
+    )
 
     # Who does the work.
     analyst: Literal["offline", "claude", "auto"] = Field("offline", description="Who reads and names.")
-    embedder: str = Field(
-        "use", description="`use`, `wordllama`, or `sentence-transformers:NAME_OR_PATH`."
-    )
+    embedder: str = Field("use", description="`use`, `wordllama`, or `sentence-transformers:NAME_OR_PATH`.")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads for numerics.")
+    threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads for numerics."
+    )
 
     # Privacy: thresholds (P4), support (P5), cells (P7).
-    min_conversations: int = Field(25, ge=2, description="Conversations a topic needs, after the cap, with noise.")
+    profile: Literal["default", "production"] = Field(
+        "default",
+        description="`production` asks for 500 conversations and 250 accounts where nothing else is set.",
+    )
+    min_conversations: int = Field(
+        25, ge=2, description="Conversations a topic needs, after the cap, with noise."
+    )
     min_accounts: int = Field(10, ge=2, description="Accounts a topic needs, with noise.")
-    max_account_share: float = Field(0.15, gt=0, le=1, description="Largest share of a topic one account may have.")
+    max_account_share: float = Field(
+        0.15, gt=0, le=1, description="Largest share of a topic one account may have."
+    )
     account_cap: int = Field(5, ge=1, description="Conversations of one account that count in one cluster.")
-    word_min_accounts: int = Field(8, ge=2, description="Accounts that must support a published word, with noise.")
-    sensitive_word_min_accounts: int = Field(12, ge=2, description="The same for kinds of words that can hurt.")
+    word_min_accounts: int = Field(
+        8, ge=2, description="Accounts that must support a published word, with noise."
+    )
+    sensitive_word_min_accounts: int = Field(
+        12, ge=2, description="The same for kinds of words that can hurt."
+    )
     pair_min_accounts: int = Field(3, ge=2, description="Accounts that must support two words in one clause.")
-    cell_min_conversations: int = Field(15, ge=1, description="Conversations a published cell needs, with noise.")
+    cell_min_conversations: int = Field(
+        15, ge=1, description="Conversations a published cell needs, with noise."
+    )
     cell_min_accounts: int = Field(5, ge=1, description="Accounts a published cell needs, with noise.")
-    epsilon: float = Field(1.0, gt=0, description="Noise: ε per comparison (`inf` is no noise, for tests alone).")
+    epsilon: float = Field(
+        1.0, gt=0, description="Noise: ε per comparison (`inf` is no noise, for tests alone)."
+    )
     epsilon_sensitive: float = Field(0.5, gt=0, description="The same for kinds of words that can hurt.")
 
     # Clusters.
     cluster_size: int | None = Field(
-        None, ge=5, description="Conversations a base cluster aims at; unset: max(100, 4 × min_conversations)."
+        None,
+        ge=5,
+        description="Conversations a base cluster aims at; unset: max(100, 4 × min_conversations).",
     )
     top_topics: int = Field(10, ge=2, le=50, description="Topics wanted at the top of the hierarchy.")
 
     # Input limits.
     max_record_bytes: int = Field(16_000_000, ge=1_000, description="Longer records are quarantined.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_profile(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("profile") == "production":
+            return PRODUCTION | values
+        return values
 
     @field_validator("languages", mode="before")
     @classmethod
@@ -104,7 +136,9 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"unknown time zone {value!r}: use an IANA name such as Europe/Berlin") from error
+            raise ValueError(
+                f"unknown time zone {value!r}: use an IANA name such as Europe/Berlin"
+            ) from error
         return value
 
     @field_validator("key_file", "home")
@@ -172,9 +206,10 @@ def _read_toml(home: Path) -> dict[str, Any]:
 
 def _explain(detail: Any) -> str:
     name = ".".join(str(part) for part in detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {name}: {_known()}"
-    return f"CLIO_{name.upper()}: {detail['msg']}" if name else str(detail["msg"])
+    return f"CLIO_{name.upper()}: {message}" if name else message
 
 
 def _known() -> str:

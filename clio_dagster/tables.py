@@ -53,7 +53,12 @@ class Table:
 _DATE = Column("date", pl.Date, "Day of the partition, in CLIO_TIMEZONE.")
 _LANGUAGE = Column("language", pl.String, "ISO 639-1 code of a configured language, or `other`.")
 _CONVERSATION = Column("conversation_id", pl.String, "The source's id of the conversation.")
-_ACCOUNT = Column("account", pl.String, "Pseudonym of the account: HMAC-SHA256 under the site's key; null where the record names none.", nullable=True)
+_ACCOUNT = Column(
+    "account",
+    pl.String,
+    "Pseudonym of the account: HMAC-SHA256 under the site's key; null where the record names none.",
+    nullable=True,
+)
 _CLUSTERED_BY = Column("clustered_by", pl.String, "Text facet whose vectors were clustered.")
 
 RAW_CONVERSATIONS = Table(
@@ -66,8 +71,17 @@ RAW_CONVERSATIONS = Table(
         _DATE,
         _LANGUAGE,
         Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
-        Column("messages", MESSAGES_TYPE, "Messages in order; role is user, assistant, system, tool or attachment."),
-        Column("flagged", pl.Boolean, "Whether the site's own classifier flagged it; null where there is none.", nullable=True),
+        Column(
+            "messages",
+            MESSAGES_TYPE,
+            "Messages in order; role is user, assistant, system, tool or attachment.",
+        ),
+        Column(
+            "flagged",
+            pl.Boolean,
+            "Whether the site's own classifier flagged it; null where there is none.",
+            nullable=True,
+        ),
     ),
     key=("conversation_id",),
     partitioned_by=("date", "language"),
@@ -90,7 +104,9 @@ SOURCES = Table(
     "sources",
     "Source files that were registered and landed. Restricted: it knows where they lie.",
     (
-        Column("source", pl.String, "Key of the source file: its name and the start of its content's SHA-256."),
+        Column(
+            "source", pl.String, "Key of the source file: its name and the start of its content's SHA-256."
+        ),
         Column("path", pl.String, "Where the file was when it was registered."),
         Column("records", pl.Int64, "Records read; null until it is landed.", nullable=True, minimum=0),
         Column("landed", pl.Int64, "Conversations landed.", nullable=True, minimum=0),
@@ -113,10 +129,24 @@ FACETS = Table(
         _ACCOUNT,
         _DATE,
         _LANGUAGE,
-        Column("status", pl.String, "Whether the conversation was read.", accepted=(READ, UNREAD, NOT_UNDERSTOOD)),
-        Column("request", pl.String, "What the user asked for, one or two sentences; null unless read.", nullable=True),
+        Column(
+            "status", pl.String, "Whether the conversation was read.", accepted=(READ, UNREAD, NOT_UNDERSTOOD)
+        ),
+        Column(
+            "request",
+            pl.String,
+            "What the user asked for, one or two sentences; null unless read.",
+            nullable=True,
+        ),
         Column("task", pl.String, "What the assistant was to do; null unless read.", nullable=True),
-        Column("concerning", pl.Int8, "From 1 (benign) to 5 (extreme); null unless read.", nullable=True, minimum=1, maximum=5),
+        Column(
+            "concerning",
+            pl.Int8,
+            "From 1 (benign) to 5 (extreme); null unless read.",
+            nullable=True,
+            minimum=1,
+            maximum=5,
+        ),
         Column("refused", pl.Boolean, "Whether the assistant refused; null unless read.", nullable=True),
         Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
         Column("flagged", pl.Boolean, "Whether the site's own classifier flagged it.", nullable=True),
@@ -209,7 +239,11 @@ VOCABULARIES = Table(
         _DATE,
         _CLUSTERED_BY,
         Column("cluster_id", pl.Int32, "Base cluster.", minimum=0),
-        Column("words", pl.List(pl.Struct({"word": pl.String, "weight": pl.Float64})), "Supported words, weighted."),
+        Column(
+            "words",
+            pl.List(pl.Struct({"word": pl.String, "weight": pl.Float64})),
+            "Supported words, weighted.",
+        ),
         Column("pairs", pl.List(pl.List(pl.String)), "Pairs of supported words within a clause."),
     ),
     key=("clustered_by", "cluster_id"),
@@ -228,7 +262,9 @@ _NODE = (
     Column("accounts", pl.Int64, "Accounts among them.", minimum=0),
 )
 
-HIERARCHY = Table("hierarchy", "The tree of topics of a date. Not audited yet.", _NODE, key=("clustered_by", "node_id"))
+HIERARCHY = Table(
+    "hierarchy", "The tree of topics of a date. Not audited yet.", _NODE, key=("clustered_by", "node_id")
+)
 
 PUBLISHED, WITHHELD = "published", "withheld"
 
@@ -239,7 +275,13 @@ AUDITED_SUMMARIES = Table(
         *_NODE,
         Column("status", pl.String, "The gate's verdict.", accepted=(PUBLISHED, WITHHELD)),
         Column("reasons", pl.List(pl.String), "Why it is withheld."),
-        Column("privacy_score", pl.Int8, "Auditor's score: 1 names a person, 5 is fully general.", minimum=1, maximum=5),
+        Column(
+            "privacy_score",
+            pl.Int8,
+            "Auditor's score: 1 names a person, 5 is fully general.",
+            minimum=1,
+            maximum=5,
+        ),
     ),
     key=("clustered_by", "node_id"),
 )

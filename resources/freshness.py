@@ -26,7 +26,10 @@ def release_fingerprint(settings: Settings, day: date, versions: Sequence[str]) 
         hashlib.sha256(b"release" + settings.key).hexdigest(),
         [model.code_version for model in models()],
         [
-            [each.isoformat(), *(slice_hash(settings.home, each, language) for language in settings.partition_languages)]
+            [
+                each.isoformat(),
+                *(slice_hash(settings.home, each, language) for language in settings.partition_languages),
+            ]
             for each in window
         ],
     ]

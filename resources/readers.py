@@ -18,7 +18,7 @@ def _embedder(name: str, threads: int) -> Embedder:
     return make_embedder(name, threads=threads)
 
 
-class EmbedderResource(ConfigurableResource):  # type: ignore[type-arg]
+class EmbedderResource(ConfigurableResource):
     """Turns texts into unit vectors."""
 
     site: Site
@@ -33,7 +33,7 @@ class EmbedderResource(ConfigurableResource):  # type: ignore[type-arg]
         return identity(self.embedder)
 
 
-class AnalystResource(ConfigurableResource):  # type: ignore[type-arg]
+class AnalystResource(ConfigurableResource):
     """Reads conversations and names topics."""
 
     site: Site

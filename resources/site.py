@@ -12,7 +12,7 @@ from clio_dagster.settings import Settings, load_settings
 from resources.warehouse import Warehouse
 
 
-class Site(ConfigurableResource):  # type: ignore[type-arg]
+class Site(ConfigurableResource):
     """Settings of this site (environment, then clio.toml), and what is made from them."""
 
     overrides: dict[str, Any] = Field(

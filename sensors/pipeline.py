@@ -85,11 +85,14 @@ def _register(
             keys |= {source_key(path): path for path in find_sources(source)}
         except NotConversations as error:
             outcome.failures.append(str(error))
-    known = set(warehouse.read(SOURCES_TABLE, {"source": list(keys)}, ["source"])["source"]) if keys else set()
+    known = (
+        set(warehouse.read(SOURCES_TABLE, {"source": list(keys)}, ["source"])["source"]) if keys else set()
+    )
     for key, path in keys.items():
         if key not in known:
             row = pl.DataFrame(
-                {"source": [key], "path": [str(path.absolute())]}, schema={"source": pl.String, "path": pl.String}
+                {"source": [key], "path": [str(path.absolute())]},
+                schema={"source": pl.String, "path": pl.String},
             )
             empty = SOURCES_TABLE.empty()
             warehouse.write(SOURCES_TABLE, {"source": key}, pl.concat([empty, row], how="diagonal"))

@@ -33,7 +33,12 @@ def slice_range(first: date, last: date) -> dict[str, str]:
 
 
 def run_here(
-    definitions: Definitions, job: str, instance: DagsterInstance, *, tags: dict[str, str], partition: str | None = None
+    definitions: Definitions,
+    job: str,
+    instance: DagsterInstance,
+    *,
+    tags: dict[str, str],
+    partition: str | None = None,
 ) -> list[str]:
     """Run a job in this process; what failed, in words, empty where nothing did."""
     result = definitions.resolve_job_def(job).execute_in_process(

@@ -56,7 +56,10 @@ def test_another_type_fails_the_contract(facets: pl.DataFrame) -> None:
 
 def test_a_null_fails_the_contract(facets: pl.DataFrame) -> None:
     broken = facets.with_columns(
-        pl.when(pl.col("conversation_id") == "a").then(None).otherwise("conversation_id").alias("conversation_id")
+        pl.when(pl.col("conversation_id") == "a")
+        .then(None)
+        .otherwise("conversation_id")
+        .alias("conversation_id")
     )
     assert failing(broken) == ["contract"]
 
