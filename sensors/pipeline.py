@@ -39,8 +39,8 @@ def run_sources(
 ) -> Outcome:
     """Register and land the files, then make every slice and date that they touch.
 
-    A date whose release stands on the same content, settings and versions is not asked for again; slices that are made already are kept. A file that cannot be landed is a
-    failure of its own and stops no other.
+    A date whose release stands on the same content, settings and versions is not asked for again; slices that are
+    made already are kept. A file that cannot be landed is a failure of its own and stops no other.
     """
     warehouse = Warehouse(settings.home)
     outcome = Outcome()
