@@ -46,7 +46,7 @@ landed = AssetSpec(
     backfill_policy=MANY_A_RUN,
     metadata={"dagster/column_schema": column_schema(QUARANTINE)},
 )
-def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:  # type: ignore[type-arg]
+def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     """Read a source file once: recognise its layout, validate, pseudonymise, identify languages, split by slice.
 
     Bad records go to the quarantine with the place and the reason, and never stop the good ones.

@@ -62,7 +62,7 @@ class Refused(Failure):
 )
 def release(
     context: AssetExecutionContext, site: Site, analyst: AnalystResource, embedder: EmbedderResource
-) -> MaterializeResult:  # type: ignore[type-arg]
+) -> MaterializeResult:
     """`releases/DATE/`: manifest, tables and explorer, published whole or not at all.
 
     The gate is run here again, on what is stored now, whoever asks and in whatever run: blocking checks stop only
@@ -107,7 +107,7 @@ def _publish(
     context.add_asset_metadata(
         {
             "topics": topics.height,
-            "levels": int(topics["level"].max() or 0) + 1 if topics.height else 0,  # type: ignore[operator]
+            "levels": topics["level"].n_unique(),
             "revision": parse_manifest(signed).revision,
             "explorer": MetadataValue.path(folder / "explorer" / "index.html"),
         },

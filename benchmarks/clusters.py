@@ -19,12 +19,17 @@ from tempfile import gettempdir
 import numpy as np
 import polars as pl
 
+from clio_dagster.analyst.offline.analyst import OfflineAnalyst
+from clio_dagster.analyst.protocol import Summary
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.clusters.kmeans import spherical_kmeans
+from clio_dagster.clusters.summaries import summarise, vocabularies_of
 from clio_dagster.embedding import embed_texts, make_embedder
+from clio_dagster.hierarchy.hierarchizer import build_hierarchy
+from clio_dagster.privacy.gate import audit_tree
 from clio_dagster.settings import USE_LANGUAGES, Settings, load_settings
 from clio_dagster.synthetic.accounts import assign_accounts
-from clio_dagster.tables import CLUSTERS
+from clio_dagster.tables import CLUSTER_SUMMARIES, CLUSTERS, HIERARCHY, PUBLISHED
 
 KEY = bytes(32)
 DAY = date(2026, 11, 7)
@@ -92,6 +97,46 @@ def covered(clusters: pl.DataFrame, members: pl.DataFrame) -> float:
     return float(members["cluster_id"].is_in(passing).mean())  # type: ignore[arg-type]
 
 
+def published(
+    facets: pl.DataFrame,
+    vectors: np.ndarray,
+    clusters: pl.DataFrame,
+    members: pl.DataFrame,
+    settings: Settings,
+) -> float:
+    """Share of conversations under a base cluster that is named, arranged, audited and published."""
+    analyst = OfflineAnalyst(make_embedder("use", threads=settings.threads))
+    summaries, vocabularies = summarise(
+        clusters,
+        members,
+        facets,
+        vectors,
+        analyst,
+        previous=CLUSTER_SUMMARIES.empty(),
+        settings=settings,
+        key=KEY,
+    )
+    base = vocabularies_of(vocabularies)
+    tree, by_node = build_hierarchy(
+        summaries,
+        clusters,
+        members,
+        base,
+        analyst,
+        previous=HIERARCHY.empty(),
+        settings=settings,
+        date=DAY,
+        clustered_by="request",
+    )
+    scores = analyst.audit([Summary(*row) for row in tree.select("name", "description").iter_rows()])
+    audited = audit_tree(
+        tree, vocabularies=by_node, scores=pl.Series(scores, dtype=pl.Int8), settings=settings, key=KEY
+    )
+    leaves = audited.filter((pl.col("level") == 0) & (pl.col("status") == PUBLISHED))["node_id"]
+    shown = leaves.str.split("-").list.last().cast(pl.Int32)
+    return float(members["cluster_id"].is_in(shown.implode()).mean())  # type: ignore[arg-type]
+
+
 def agreement(facets: pl.DataFrame, vectors: np.ndarray, settings: Settings) -> None:
     plain = plain_kmeans(vectors, settings)
     clusters, members, seconds = found(facets, vectors, settings)
@@ -111,6 +156,10 @@ def coverage(facets: pl.DataFrame, vectors: np.ndarray, rows: int, settings: Set
         accounts = assign_accounts(sample["label"], None, rng=np.random.default_rng(seed), days=WINDOW)
         sample = sample.with_columns(accounts["account_id"].alias("account"))
         clusters, members, seconds = found(sample, vectors[chosen], settings)
+        print(
+            f"clinc150, {rows} rows, seed {seed}: {published(sample, vectors[chosen], clusters, members, settings):.3f} "
+            f"under a published base cluster (bar .95)"
+        )
         print(
             f"clinc150, {rows} rows, {sample['account'].n_unique()} accounts, seed {seed}: coverage "
             f"{covered(clusters, members):.3f} (bar .95); {clusters['passes'].sum()} of {len(clusters)} "

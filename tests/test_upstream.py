@@ -63,7 +63,9 @@ def test_a_range_over_two_dimensions_is_their_cross_product_and_keeps_metadata_a
 ) -> None:
     assert materialize([slices], instance, Recorder(), tags=RANGE)
     records = instance.fetch_materializations(dg.AssetKey("slices"), limit=100).records
-    found = {r.asset_materialization.partition: r.asset_materialization.metadata["key"].value for r in records}
+    found = {
+        r.asset_materialization.partition: r.asset_materialization.metadata["key"].value for r in records
+    }
     assert found == {key: key for key in KEYS}
 
 
@@ -78,7 +80,11 @@ def test_in_a_range_run_only_a_check_evaluation_of_our_own_carries_its_partition
         if carries_partition:
             for key in context.partition_keys:
                 yield dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey("slices"), check_name="good", passed=True, metadata={}, partition=key
+                    asset_key=dg.AssetKey("slices"),
+                    check_name="good",
+                    passed=True,
+                    metadata={},
+                    partition=key,
                 )
             yield dg.Output(None, output_name="slices_good")
         else:
@@ -103,7 +109,9 @@ def test_fan_in_over_languages_loads_every_language_of_the_date(instance: dg.Dag
 
     recorder = Recorder()
     job = dg.define_asset_job("only_day", selection=["day"])
-    defs = dg.Definitions(assets=[slices, day], jobs=[job], resources={"io": recorder}, executor=dg.in_process_executor)
+    defs = dg.Definitions(
+        assets=[slices, day], jobs=[job], resources={"io": recorder}, executor=dg.in_process_executor
+    )
     defs.resolve_job_def("only_day").execute_in_process(instance=instance, partition_key="2026-11-02")
     assert [sorted(keys) for keys in recorder.loaded] == [KEYS[:3]]
 
@@ -122,6 +130,8 @@ def test_the_trailing_window_is_cut_at_the_first_date(
 
     recorder = Recorder()
     job = dg.define_asset_job("only_topics", selection=["topics"])
-    defs = dg.Definitions(assets=[day, topics], jobs=[job], resources={"io": recorder}, executor=dg.in_process_executor)
+    defs = dg.Definitions(
+        assets=[day, topics], jobs=[job], resources={"io": recorder}, executor=dg.in_process_executor
+    )
     defs.resolve_job_def("only_topics").execute_in_process(instance=instance, partition_key=date)
     assert [len(keys) for keys in recorder.loaded] == [days]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -50,7 +51,7 @@ def summarise(
     )
     answers = analyst.name_clusters(samples) if samples else []
     topics = passing["topic"].to_list()
-    chosen = _keep_standing_names(topics, answers, [sample.vocabulary for sample in samples], previous)
+    chosen = keep_standing_names(topics, answers, [sample.vocabulary for sample in samples], previous)
     summaries = passing.select("date", "clustered_by", "cluster_id", "topic").with_columns(
         pl.Series("name", [summary.name for summary in chosen], dtype=pl.String),
         pl.Series("description", [summary.description for summary in chosen], dtype=pl.String),
@@ -58,27 +59,35 @@ def summarise(
     return summaries.select(*CLUSTER_SUMMARIES.schema), vocabularies_frame(passing, vocabularies)
 
 
-def _keep_standing_names(
+def keep_standing_names(
     topics: list[str], answers: list[Summary], vocabularies: list[Vocabulary], previous: pl.DataFrame
 ) -> list[Summary]:
-    standing = {
+    """The name that a topic had, where its words are still supported and no other topic needs it; else its answer.
+
+    Answers differ from one another and so do standing names, so a clash is between the two: the standing name
+    gives way, until none is left.
+    """
+    had = {
         topic: Summary(name, description)
-        for topic, name, description in previous.sort("date").select("topic", "name", "description").iter_rows()
+        for topic, name, description in previous.sort("date")
+        .select("topic", "name", "description")
+        .iter_rows()
     }
-    chosen: list[Summary] = []
-    taken: set[str] = set()
-    for topic, answer, vocabulary in zip(topics, answers, vocabularies, strict=True):
-        summary = standing.get(topic)
-        if (
-            summary is None
-            or summary.name in taken
-            or violations(summary.name, vocabulary)
-            or violations(summary.description, vocabulary)
-        ):
-            summary = answer
-        chosen.append(summary)
-        taken.add(summary.name)
-    return chosen
+    standing = {
+        place: had[topic]
+        for place, (topic, vocabulary) in enumerate(zip(topics, vocabularies, strict=True))
+        if topic in had
+        and not violations(had[topic].name, vocabulary)
+        and not violations(had[topic].description, vocabulary)
+    }
+    while True:
+        chosen = [standing.get(place, answer) for place, answer in enumerate(answers)]
+        uses = Counter(summary.name.casefold() for summary in chosen)
+        clashing = [place for place, summary in standing.items() if uses[summary.name.casefold()] > 1]
+        if not clashing:
+            return chosen
+        for place in clashing:
+            del standing[place]
 
 
 def vocabularies_frame(clusters: pl.DataFrame, vocabularies: Mapping[int, Vocabulary]) -> pl.DataFrame:

@@ -88,16 +88,21 @@ def _expectations(table: Table) -> Iterator[Any]:
             yield gxe.ExpectColumnValuesToNotBeNull(column=column.name, meta={"family": "contract"})
         if column.minimum is not None or column.maximum is not None:
             yield gxe.ExpectColumnValuesToBeBetween(
-                column=column.name, min_value=column.minimum, max_value=column.maximum, meta={"family": "contract"}
+                column=column.name,
+                min_value=column.minimum,
+                max_value=column.maximum,
+                meta={"family": "contract"},
             )
         if column.accepted is not None:
             yield gxe.ExpectColumnValuesToBeInSet(
                 column=column.name, value_set=list(column.accepted), meta={"family": "contract"}
             )
-    yield gxe.ExpectCompoundColumnsToBeUnique(
-        column_list=[*dict.fromkeys((*table.partitioned_by, *table.key))], meta={"family": "keys"}
-    ) if len({*table.partitioned_by, *table.key}) > 1 else gxe.ExpectColumnValuesToBeUnique(
-        column=table.key[0], meta={"family": "keys"}
+    yield (
+        gxe.ExpectCompoundColumnsToBeUnique(
+            column_list=[*dict.fromkeys((*table.partitioned_by, *table.key))], meta={"family": "keys"}
+        )
+        if len({*table.partitioned_by, *table.key}) > 1
+        else gxe.ExpectColumnValuesToBeUnique(column=table.key[0], meta={"family": "keys"})
     )
 
 
