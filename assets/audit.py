@@ -21,14 +21,20 @@ USES = ("min_conversations", "min_accounts", "account_cap", "epsilon")
 
 @asset(**about(AUDITED_SUMMARIES, group="topics", kinds={"python", "duckdb"}), partitions_def=DATES)
 def audited_summaries(
-    context: AssetExecutionContext, hierarchy: Reader, vocabularies: Reader, site: Site, analyst: AnalystResource
+    context: AssetExecutionContext,
+    hierarchy: Reader,
+    vocabularies: Reader,
+    site: Site,
+    analyst: AnalystResource,
 ) -> Slices:
     hashes = [reader.hashes(context.partition_keys) for reader in (hierarchy, vocabularies)]
 
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree = hierarchy.read(key)
         summaries = [Summary(*row) for row in tree.select("name", "description").iter_rows()]
-        before = latest(site.warehouse.read(AUDITED_SUMMARIES, {"date": window(key)[:-1]}, ["date", "topic", "status"]))
+        before = latest(
+            site.warehouse.read(AUDITED_SUMMARIES, {"date": window(key)[:-1]}, ["date", "topic", "status"])
+        )
         return {
             AUDITED_SUMMARIES.name: audit_tree(
                 tree,
@@ -43,7 +49,9 @@ def audited_summaries(
     return Slices(
         context,
         [AUDITED_SUMMARIES],
-        inputs=lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None,
+        inputs=lambda key: (
+            [found[key] for found in hashes] if all(key in found for found in hashes) else None
+        ),
         make=make,
         uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
     )

@@ -12,9 +12,9 @@ from dagster import (
     AssetCheckEvaluation,
     AssetCheckExecutionContext,
     AssetCheckKey,
+    AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
-    AssetChecksDefinition,
     AssetKey,
     Output,
     PartitionsDefinition,
@@ -46,7 +46,11 @@ def suite_check(table: Table, partitions_def: PartitionsDefinition[Any]) -> Asse
         name=f"{table.name}_suite",
         specs=[
             AssetCheckSpec(
-                family, asset=table.name, description=MEANING[family], blocking=True, partitions_def=partitions_def
+                family,
+                asset=table.name,
+                description=MEANING[family],
+                blocking=True,
+                partitions_def=partitions_def,
             )
             for family in FAMILIES
         ],
@@ -114,7 +118,7 @@ def _read(table: Table, partition: str, site: Site) -> pl.DataFrame:
 
 
 def _read_all(table: Table, partitions: Sequence[str], site: Site) -> pl.DataFrame:
-    """Rows of several partitions by one query: each partition column among its values, then the pairs that are meant."""
+    """Rows of several partitions by one query: columns among their values, then the pairs that are meant."""
     values = [partition_values(table, key) for key in partitions]
     where = {name: sorted({each[name] for each in values}) for name in table.partitioned_by}
     frame = site.warehouse.read(table, where, checked_columns(table))

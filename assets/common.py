@@ -21,7 +21,10 @@ def about(table: Table, *, group: str, kinds: set[str], **more: Any) -> dict[str
         "group_name": group,
         "kinds": kinds,
         "owners": OWNERS,
-        "metadata": {"dagster/column_schema": column_schema(table), "dagster/table_name": f"restricted.{table.name}"},
+        "metadata": {
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": f"restricted.{table.name}",
+        },
         "code_version": "1",
         "io_manager_key": "warehouse_io",
         "backfill_policy": MANY_A_RUN,
@@ -47,7 +50,9 @@ def column_schema(table: Table) -> TableSchema:
                 name=column.name,
                 type=str(column.dtype),
                 description=column.description,
-                constraints=TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,)),
+                constraints=TableColumnConstraints(
+                    nullable=column.nullable, unique=table.key == (column.name,)
+                ),
             )
             for column in table.columns
         ]

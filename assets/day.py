@@ -29,14 +29,19 @@ def day(context: AssetExecutionContext, facets: Reader, embeddings: Reader) -> S
     def make(date: str) -> dict[str, pl.DataFrame]:
         missing = [key for key in slices_of(date) if key not in hashes["embeddings"]]
         if missing:
-            raise ValueError(f"day {date} lacks {len(missing)} slices: materialize facets and embeddings of that date")
+            raise ValueError(
+                f"day {date} lacks {len(missing)} slices: materialize facets and embeddings of that date"
+            )
         return {
             DAY.name: day_of(
                 date,
                 SETTINGS.partition_languages,
                 facets.read_days([date], ["language", "conversation_id"]),
                 embeddings.read_days([date], ["language", "conversation_id"]),
-                {key.split("|")[1]: f"{hashes['facets'][key]}:{hashes['embeddings'][key]}" for key in slices_of(date)},
+                {
+                    key.split("|")[1]: f"{hashes['facets'][key]}:{hashes['embeddings'][key]}"
+                    for key in slices_of(date)
+                },
             )
         }
 

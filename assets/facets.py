@@ -13,9 +13,7 @@ from resources.stage import Slices
 
 
 @asset(**about(FACETS, group="conversations", kinds={"polars", "duckdb"}), partitions_def=DATE_LANGUAGES)
-def facets(
-    context: AssetExecutionContext, raw_conversations: Reader, analyst: AnalystResource
-) -> Slices:
+def facets(context: AssetExecutionContext, raw_conversations: Reader, analyst: AnalystResource) -> Slices:
     hashes = raw_conversations.hashes(context.partition_keys)
 
     def make(partition: str) -> dict[str, pl.DataFrame]:

@@ -50,7 +50,9 @@ def hierarchy(
     return Slices(
         context,
         [HIERARCHY],
-        inputs=lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None,
+        inputs=lambda key: (
+            [found[key] for found in hashes] if all(key in found for found in hashes) else None
+        ),
         make=make,
         uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
     )

@@ -74,7 +74,11 @@ def _land(key: str, site: Site) -> Landing:
     if row.is_empty():
         raise ValueError(f"source {key} is not registered: land files with `clio run FILE`")
     path = Path(row["path"].item())
-    with track(f"landing {path.name}", path.stat().st_size, unit="byte") as advance, engine_time("landing"), quiet("landing", key):
+    with (
+        track(f"landing {path.name}", path.stat().st_size, unit="byte") as advance,
+        engine_time("landing"),
+        quiet("landing", key),
+    ):
         done = 0
 
         def on_progress(position: int, _total: int) -> None:

@@ -1,5 +1,6 @@
 """The SQL models of dbt_like_sql/ as assets: lineage from ref(), descriptions and column tests from models.yml."""
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -25,7 +26,8 @@ from assets.partitions import DATES, SETTINGS, WINDOW
 from clio_dagster.clock import engine_time
 from clio_dagster.models import column_tests
 from clio_dagster.models.build import build_view, select_rows
-from clio_dagster.models.loader import Model
+from clio_dagster.models.loader import SCHEMA, Model
+from clio_dagster.privacy.silence import quiet
 from clio_dagster.tables import TABLES
 from resources.contracts import contracts, models
 from resources.site import Site
@@ -34,7 +36,9 @@ from resources.stage import Slices
 
 def model_asset(model: Model) -> AssetsDefinition:
     """A staging view or a mart as an asset partitioned by date."""
-    described = about(model.table, group=model.group, kinds={"sql", "duckdb"}, code_version=model.code_version)
+    described = about(
+        model.table, group=model.group, kinds={"sql", "duckdb"}, code_version=model.code_version
+    )
 
     @asset(
         **described,
@@ -43,7 +47,7 @@ def model_asset(model: Model) -> AssetsDefinition:
     )
     def build(context: AssetExecutionContext, site: Site) -> Slices | None:
         if model.materialized == "view":
-            build_view(site.warehouse, model)
+            _build_view(context, model, site)
             return None
         tables = _tables_behind(model)
         days = sorted({day for key in context.partition_keys for day in window(key)})
@@ -58,13 +62,34 @@ def model_asset(model: Model) -> AssetsDefinition:
         return Slices(
             context,
             [model.table],
-            inputs=lambda key: {name: [found.get(day) for day in window(key)] for name, found in hashes.items()},
+            inputs=lambda key: {
+                name: [found.get(day) for day in window(key)] for name, found in hashes.items()
+            },
             make=make,
             uses={"window_days": SETTINGS.window_days},
             code_version=model.code_version,
         )
 
     return build
+
+
+def _build_view(context: AssetExecutionContext, model: Model, site: Site) -> None:
+    """The view is one for all dates; each partition says how many rows it has there."""
+    started = time.perf_counter()
+    with engine_time(model.name), quiet(model.name, "view"):
+        build_view(site.warehouse, model)
+        rows = dict(
+            site.warehouse.query(
+                f"select date, count(*) from {SCHEMA}.{model.name} group by date"
+            ).iter_rows()
+        )
+    seconds = round(time.perf_counter() - started, 3)
+    for key in context.partition_keys:
+        context.add_asset_metadata(
+            {"rows": rows.get(date.fromisoformat(key), 0), "seconds": seconds},
+            asset_key=context.asset_key,
+            partition_key=key,
+        )
 
 
 def model_check(model: Model) -> AssetChecksDefinition:
@@ -74,7 +99,9 @@ def model_check(model: Model) -> AssetChecksDefinition:
     @multi_asset_check(
         name=f"{model.name}_tests",
         specs=[
-            AssetCheckSpec(name, asset=model.name, description=description, blocking=True, partitions_def=DATES)
+            AssetCheckSpec(
+                name, asset=model.name, description=description, blocking=True, partitions_def=DATES
+            )
             for name, description in names.items()
         ],
         can_subset=True,
@@ -83,7 +110,12 @@ def model_check(model: Model) -> AssetChecksDefinition:
         selected = context.selected_asset_check_keys
         with engine_time("checks"):
             verdicts = [
-                (key, AssetCheckKey(AssetKey(model.name), name), result.passed, {"failing_rows": result.failing_rows})
+                (
+                    key,
+                    AssetCheckKey(AssetKey(model.name), name),
+                    result.passed,
+                    {"failing_rows": result.failing_rows},
+                )
                 for key in context.partition_keys
                 for name, result in zip(
                     names, column_tests.run(site.warehouse, model, date.fromisoformat(key)), strict=True
@@ -118,7 +150,9 @@ def _tables_behind(model: Model) -> set[str]:
 
 
 def _hashes(site: Site, name: str, days: list[str]) -> dict[str, str]:
-    return {key: stored.content_hash for key, stored in site.warehouse.slices(contracts()[name], days).items()}
+    return {
+        key: stored.content_hash for key, stored in site.warehouse.slices(contracts()[name], days).items()
+    }
 
 
 sql_models = [model_asset(model) for model in models()]

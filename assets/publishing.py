@@ -27,7 +27,9 @@ FACET_COLUMNS = ["conversation_id", "account", "language", "status", "turns", "c
 
 
 @multi_asset(
-    outs=outs(PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE, group="publishing", kinds={"polars", "duckdb"}),
+    outs=outs(
+        PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE, group="publishing", kinds={"polars", "duckdb"}
+    ),
     partitions_def=DATES,
     backfill_policy=MANY_A_RUN,
     ins={"facets": AssetIn(partition_mapping=ALL_LANGUAGES)},
@@ -40,13 +42,19 @@ def published_cells(
     facets: Reader,
     site: Site,
 ) -> tuple[Written, Written, Written]:
-    dated = [reader.hashes(context.partition_keys) for reader in (audited_summaries, clusters, cluster_members)]
+    dated = [
+        reader.hashes(context.partition_keys) for reader in (audited_summaries, clusters, cluster_members)
+    ]
     sliced = facets.hashes(slice_key for key in context.partition_keys for slice_key in slices_of(key))
 
     def inputs(key: str) -> object:
         if not all(key in found for found in dated):
             return None
-        return [[found[key] for found in dated], [sliced.get(each) for each in slices_of(key)], _quarantined(site, key)]
+        return [
+            [found[key] for found in dated],
+            [sliced.get(each) for each in slices_of(key)],
+            _quarantined(site, key),
+        ]
 
     def make(key: str) -> dict[str, pl.DataFrame]:
         audited = audited_summaries.read(key)

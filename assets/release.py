@@ -1,6 +1,7 @@
 """The release: the gate once more, and then the files that anyone may read."""
 
 import hashlib
+import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,15 +15,14 @@ from dagster import (
     MetadataValue,
     asset,
 )
-
-from assets.common import MANY_A_RUN, OWNERS, column_schema
-from assets.checks import suites
-from assets.gate import gate_check, refused
-from assets.models import sql_checks
-from assets.partitions import DATE_LANGUAGES, DATES, slices_of
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from assets.checks import suites
+from assets.common import MANY_A_RUN, OWNERS, column_schema
+from assets.gate import gate_check, refused
+from assets.models import sql_checks
+from assets.partitions import DATE_LANGUAGES, DATES, slices_of
 from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
@@ -81,7 +81,9 @@ def release(
                 _publish(context, site, key, analyst, embedder)
             advance(1)
     if failed:
-        raise Refused(", ".join(failed), sorted({reason for reasons in failed.values() for reason in reasons}))
+        raise Refused(
+            ", ".join(failed), sorted({reason for reasons in failed.values() for reason in reasons})
+        )
     return MaterializeResult()
 
 
@@ -89,6 +91,7 @@ def _publish(
     context: AssetExecutionContext, site: Site, key: str, analyst: AnalystResource, embedder: EmbedderResource
 ) -> None:
     settings = site.settings
+    started = time.perf_counter()
     with engine_time("release"), quiet("release", key):
         tables = {name: _mart(site, name, key) for name in MARTS}
         manifest = make_manifest(
@@ -101,12 +104,15 @@ def _publish(
         )
         folder = write_release(settings.home / "releases", date.fromisoformat(key), tables, manifest)
         signed = (folder / "manifest.json").read_bytes()
-        fingerprint = release_fingerprint(settings, date.fromisoformat(key), (analyst.identity, embedder.identity))
+        fingerprint = release_fingerprint(
+            settings, date.fromisoformat(key), (analyst.identity, embedder.identity)
+        )
         _remember(site, key, parse_manifest(signed), hashlib.sha256(signed).hexdigest(), fingerprint)
     topics = tables["topics"]
     context.add_asset_metadata(
         {
-            "topics": topics.height,
+            "rows": topics.height,
+            "seconds": round(time.perf_counter() - started, 3),
             "levels": topics["level"].n_unique(),
             "revision": parse_manifest(signed).revision,
             "explorer": MetadataValue.path(folder / "explorer" / "index.html"),
@@ -150,7 +156,7 @@ def _checks(instance: DagsterInstance, key: str) -> tuple[Check, ...]:
                 verdicts.setdefault(each, []).append(passed)
     return tuple(
         Check(name=f"{each.asset_key.to_user_string()}: {each.name}", passed=all(passed))
-        for each, passed in sorted(verdicts.items(), key=lambda item: (item[0].asset_key.to_user_string(), item[0].name))
+        for each, passed in sorted(verdicts.items(), key=lambda item: str(item[0]))
     )
 
 
@@ -161,4 +167,6 @@ def _remember(site: Site, key: str, manifest: Manifest, digest: str, fingerprint
         "manifest_sha256": [digest],
         "published_at": [datetime.now(UTC)],
     }
-    site.warehouse.write(RELEASES, {"date": key}, pl.DataFrame(row, schema=RELEASES.schema), fingerprint=fingerprint)
+    site.warehouse.write(
+        RELEASES, {"date": key}, pl.DataFrame(row, schema=RELEASES.schema), fingerprint=fingerprint
+    )

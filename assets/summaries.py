@@ -13,7 +13,14 @@ from resources.readers import AnalystResource
 from resources.site import Site
 from resources.stage import Slices, Written, write
 
-USES = ("seed", "word_min_accounts", "sensitive_word_min_accounts", "pair_min_accounts", "epsilon", "epsilon_sensitive")
+USES = (
+    "seed",
+    "word_min_accounts",
+    "sensitive_word_min_accounts",
+    "pair_min_accounts",
+    "epsilon",
+    "epsilon_sensitive",
+)
 
 
 @multi_asset(
@@ -49,7 +56,9 @@ def cluster_summaries(
         Slices(
             context,
             [CLUSTER_SUMMARIES, VOCABULARIES],
-            inputs=lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None,
+            inputs=lambda key: (
+                [found[key] for found in hashes] if all(key in found for found in hashes) else None
+            ),
             make=make,
             uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
         ),
