@@ -189,7 +189,8 @@ def _report(settings: Settings, outcome: Any) -> None:
         )
         last = (folder, published)
     console.print(
-        f"{outcome.landed:,} conversations landed from {outcome.files:,} file(s), {outcome.quarantined:,} records quarantined."
+        f"{outcome.landed:,} conversations landed from {outcome.files:,} file(s), "
+        f"{outcome.quarantined:,} records quarantined."
     )
     if outcome.quarantined:
         for reason, count in outcome.reasons:

@@ -3,8 +3,6 @@
 Pure functions of one candidate string. Where they are looked for is the detector's.
 """
 
-# ruff: noqa: E501 (a table of lengths)
-
 from __future__ import annotations
 
 import re
