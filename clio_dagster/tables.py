@@ -63,7 +63,7 @@ _CLUSTERED_BY = Column("clustered_by", pl.String, "Text facet whose vectors were
 
 RAW_CONVERSATIONS = Table(
     "raw_conversations",
-    "Validated conversations of one day and language, accounts pseudonymised. Raw text: restricted, with a retention of its own.",
+    "Validated conversations of one day and language, accounts pseudonymised. Raw text, with its own retention.",
     (
         _CONVERSATION,
         _ACCOUNT,

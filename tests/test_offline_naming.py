@@ -11,9 +11,12 @@ import polars as pl
 import pytest
 
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
+from clio_dagster.analyst.offline.tongues import tongues
 from clio_dagster.analyst.protocol import NamingSample, Node, ParentSample, Summary, Vocabulary
 from clio_dagster.embedding import make_embedder
+from clio_dagster.privacy.segmentation import segment
 from clio_dagster.privacy.vocabulary import parent_vocabulary, support, violations
+from clio_dagster.privacy.word_lists import harms, headings
 from clio_dagster.settings import Settings
 
 ASKED = {
@@ -180,6 +183,81 @@ def test_summaries_from_random_words_keep_to_p5(analyst, samples, seed):
     assert violations(f"{summary.name}. {summary.description}", vocabulary) == []
 
 
+COOKING = {
+    "en": "How do I cook rice with chicken for dinner?",
+    "es": "¿Cómo preparo arroz con pollo para la cena?",
+    "de": "Wie koche ich Reis mit Hähnchen zum Abendessen?",
+    "fr": "Comment cuisiner du riz au poulet pour le dîner ?",
+    "ja": "夕食に鶏肉とご飯をどう料理すればいいですか。",
+}
+
+
+def test_a_cluster_in_many_languages_is_named_by_a_category_label(analyst, embedder):
+    vector = embedder.encode(list(COOKING.values())).mean(axis=0)
+    sample = NamingSample(
+        list(COOKING.values()) * 4, ["Book a flight"] * 9, Vocabulary(), "de", vector / np.linalg.norm(vector)
+    )
+    (summary,) = analyst.name_clusters([sample])
+    label = summary.name.casefold()
+    assert label in headings() and any(
+        word in label for word in ("cook", "meal", "dinner", "recipe", "food", "kitchen")
+    )
+    assert summary.description == f"Users asked about {label}."
+
+
+def test_no_name_consists_of_function_words_in_any_language(analyst, embedder):
+    texts = [
+        "Qui vient en premier pour une",
+        "De la une et pour",
+        "Das die mit etwas",
+        "la letzte und ich",
+    ] * 5
+    vocabulary = Vocabulary({"premier": 1.0, "letzte": 1.0}, frozenset())
+    sample = NamingSample(texts, [], vocabulary, "fr", embedder.encode(texts[:1])[0])
+    (summary,) = analyst.name_clusters([sample])
+    # "premier" and "letzte" are among the most frequent words of their languages.
+    assert not any(word in summary.name.casefold() for word in ("premier", "letzte", "die", "pour"))
+
+
+def test_clusters_with_the_same_label_are_told_apart_by_their_words(analyst, embedder):
+    said = {"pollo": "Quiero cocinar pollo", "tarta": "Quiero cocinar una tarta"}
+    vector = embedder.encode(["quiero cocinar una receta"])[0]
+    samples = [
+        NamingSample([text] * 20, [], Vocabulary({word: 1.0, "cocinar": 0.1}), "es", vector)
+        for word, text in said.items()
+    ]
+    names = [summary.name.casefold() for summary in analyst.name_clusters(samples)]
+    assert len(set(names)) == 2
+    assert all(word in name for word, name in zip(said, names, strict=True))
+
+
+def test_what_is_near_no_label_says_so(analyst):
+    vector = np.random.default_rng(0).normal(size=512)  # near nothing
+    sample = NamingSample(["zxqv"] * 9, [], Vocabulary(), "en", vector / np.linalg.norm(vector))
+    (summary,) = analyst.name_clusters([sample])
+    assert summary.name == "Mixed requests" and "no subject in common" in summary.description
+
+
+@pytest.mark.parametrize(
+    ("text", "tongue"),
+    [
+        ("Where is the letter that I wrote?", "en"),
+        ("Wo ist der Brief, den ich geschrieben habe?", "de"),
+        ("Où est la lettre que j'ai écrite ?", "fr"),
+        ("手紙はどこですか", "ja"),
+        ("我的信在哪里", "zh"),
+        ("Где моё письмо?", "ru"),
+        ("zxqv", "it"),
+    ],
+)
+def test_the_language_of_a_request_is_told_by_script_and_function_words(text, tongue):
+    texts = pl.DataFrame(
+        {"row": [0], "content": [text], "language": ["it"]}, schema_overrides={"row": pl.UInt32}
+    )
+    words = segment(texts["content"], texts["language"]).select("row", "word")
+    assert tongues(texts, words)["tongue"].to_list() == [tongue]
+
+
 def test_no_clusters_no_names(analyst):
     assert analyst.name_clusters([]) == [] and analyst.rename([]) == [] and analyst.audit([]) == []
 
@@ -223,6 +301,19 @@ def test_a_parent_is_broader_than_its_children_and_keeps_to_what_two_of_them_sha
     for summary in renamed:
         assert summary.name not in taken and len(summary.name.split()) <= 10
         assert violations(f"{summary.name}. {summary.description}", vocabulary) == []
+
+
+def test_a_parent_of_two_kinds_of_children_is_named_by_both(analyst, children):
+    (summary,) = analyst.rename([ParentSample([*children[:5], *children[5:9]], [10] * 9, Vocabulary(), "en")])
+    name = summary.name.casefold()
+    assert any(word in name for word in ("bank", "money", "payment", "account", "bill", "transfer"))
+    assert any(word in name for word in ("cook", "meal", "food", "recipe", "bak", "dinner"))
+
+
+def test_labels_of_harm_name_no_parent_of_harmless_children(analyst, children):
+    group = [*children[:2], *children[5:7], *children[9:]]
+    (summary,) = analyst.rename([ParentSample(group, [10] * len(group), Vocabulary(), "en")])
+    assert not any(label in summary.name.casefold() for label in harms())
 
 
 @pytest.mark.parametrize(

@@ -178,3 +178,27 @@ def test_violations_name_the_rule_and_never_the_word():
 
 def test_a_name_in_han_alone_is_read_as_its_vocabulary_was_cut():
     assert violations("口座", Vocabulary({words_of("口座", "ja")[0]: 1.0})) == []
+
+
+def test_a_category_label_is_free_as_a_whole_and_its_words_are_not():
+    assert violations("Job interviews, in Spanish. Users asked about job interviews.", Vocabulary()) == []
+    assert violations("Interviews about a limerick", Vocabulary()) == ["1 word lacks support"]
+    assert "rhymes and limericks" in word_lists.headings()
+
+
+def test_a_label_with_a_word_that_can_hurt_needs_that_word_supported():
+    assert violations("Spying on people", Vocabulary()) == ["1 word lacks support"]
+    assert violations("Spying on people", Vocabulary({"spying": 1.0})) == []
+
+
+def test_no_free_phrase_holds_a_word_that_can_hurt():
+    words = {word for phrase in word_lists.free_phrases() for word in phrase.split()}
+    assert not words & word_lists.sensitive_words() - {
+        word.lower() for word in word_lists.LANGUAGE_NAMES.values()
+    }
+
+
+def test_a_free_phrase_does_not_part_the_words_around_it():
+    vocabulary = Vocabulary({"kayak": 1.0, "walrus": 1.0})
+    assert violations("kayak cover letters walrus", vocabulary) != []
+    assert violations("kayak, cover letters, walrus", vocabulary) == []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from itertools import combinations
 
 import polars as pl
@@ -18,7 +19,13 @@ import polars as pl
 from clio_dagster.analyst.protocol import Vocabulary
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.privacy.segmentation import segment
-from clio_dagster.privacy.word_lists import every_generic_word, generic_words, is_generic, sensitive_words
+from clio_dagster.privacy.word_lists import (
+    every_generic_word,
+    free_phrases,
+    generic_words,
+    is_generic,
+    sensitive_words,
+)
 from clio_dagster.settings import Settings
 
 __all__ = ["generic_words", "is_generic", "parent_vocabulary", "support", "tokenize", "violations"]
@@ -88,11 +95,27 @@ def parent_vocabulary(children: Sequence[Vocabulary]) -> Vocabulary:
 
 def violations(text: str, vocabulary: Vocabulary) -> list[str]:
     """What in a name or description breaks P5, as reasons that never hold the words; empty when nothing
-    does."""
+    does.
+
+    A reviewed category label is free as it stands; its words elsewhere are like any others.
+    """
+    text = _without_free_phrases(text)
     if _same_without_language(text):
         return _violations(text, "", vocabulary)
     # A run of Han alone may be Chinese or Japanese; the vocabulary was cut as the one or the other.
     return min((_violations(text, language, vocabulary) for language in ("zh", "ja")), key=len)
+
+
+def _without_free_phrases(text: str) -> str:
+    """The text with a generic word in the place of each free phrase, so that what stood around a phrase stays
+    in one clause."""
+    return _free_phrases().sub("topic", text.replace("’", "'"))
+
+
+@cache
+def _free_phrases() -> re.Pattern[str]:
+    longest_first = sorted(free_phrases(), key=lambda phrase: (-len(phrase), phrase))
+    return re.compile(rf"(?<![\w'-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w'-])", re.IGNORECASE)
 
 
 def _same_without_language(text: str) -> bool:

@@ -2,9 +2,10 @@
 
 Files under `words/`, one word or label a line, `#` opens a comment: `LANGUAGE.function.txt` (words that only
 hold a sentence together), `LANGUAGE.frequent.txt` (about the 500 most frequent), `LANGUAGE.abstract.txt`
-(kinds of things and acts), `en.verbs.txt` (acts that are asked for), `en.headings.txt` (category labels),
-`sensitive/KIND.txt`, `names.txt` (given names that are everyday words somewhere). What stands in the last two
-is never generic, whatever list of whatever language holds it too. Nothing here knows of a cluster or a count.
+(kinds of things and acts), `en.verbs.txt` (acts that are asked for), `en.headings.txt`, `en.subjects.txt` and
+`en.harms.txt` (category labels: most of them; the broad ones; those of what can harm), `sensitive/KIND.txt`,
+`names.txt` (given names that are everyday words somewhere). What stands in the last two is never generic,
+whatever list of whatever language holds it too. Nothing here knows of a cluster or a count.
 """
 
 from __future__ import annotations
@@ -17,6 +18,28 @@ _FOLDER = Path(__file__).parent / "words"
 
 SENSITIVE_KINDS = ("crime", "employer", "faith", "illness", "orientation", "place", "substance")
 """Kinds of words that can hurt: they need more accounts, and get more noise (P5)."""
+
+NO_SUBJECT = ("mixed requests", "various things,", "with no subject in common")
+"""What is said of a topic that no category label fits."""
+
+LANGUAGE_NAMES = {
+    "ar": "Arabic",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "th": "Thai",
+    "tr": "Turkish",
+    "zh": "Chinese",
+}
+"""English names of the languages that have lists."""
 
 
 def fold(text: str) -> str:
@@ -37,11 +60,17 @@ def function_words(language: str) -> frozenset[str]:
 
 
 @cache
+def frequent_words(language: str) -> frozenset[str]:
+    """About the 500 most frequent words of `language`; empty for a language without a list."""
+    return _read(f"{language}.frequent.txt")
+
+
+@cache
 def generic_words(language: str) -> frozenset[str]:
     """Words of `language` that may stand in a published name without support; empty without lists."""
-    words = function_words(language) | _read(f"{language}.frequent.txt") | _read(f"{language}.abstract.txt")
+    words = function_words(language) | frequent_words(language) | _read(f"{language}.abstract.txt")
     if language == "en":
-        words |= verbs() | {word for label in headings() for word in label.split()}
+        words |= verbs() | {label for label in headings() if " " not in label}
     return words - _sensitive().keys() - _read("names.txt")
 
 
@@ -53,8 +82,37 @@ def every_generic_word() -> frozenset[str]:
 
 @cache
 def headings() -> tuple[str, ...]:
-    """English category labels, sorted. Their words are generic."""
-    return tuple(sorted(_read("en.headings.txt")))
+    """English category labels, sorted, the broad ones among them."""
+    return tuple(sorted(_labels("en.headings.txt").keys() | subjects() | harms()))
+
+
+@cache
+def harms() -> frozenset[str]:
+    """The category labels of what can harm."""
+    return frozenset(_labels("en.harms.txt"))
+
+
+def examples(label: str) -> tuple[str, ...]:
+    """Requests that belong under a category label whose own words do not say so; never shown."""
+    return tuple(
+        example
+        for name in ("en.headings.txt", "en.subjects.txt", "en.harms.txt")
+        for example in _labels(name).get(label, ())
+    )
+
+
+@cache
+def subjects() -> frozenset[str]:
+    """The broad ones among the category labels."""
+    return frozenset(_labels("en.subjects.txt"))
+
+
+@cache
+def free_phrases() -> tuple[str, ...]:
+    """Phrases of several words that need no support as a whole, whatever their words: category labels without
+    a word of a sensitive kind, "in LANGUAGE", and what is said of a topic without a subject."""
+    labels = (label for label in headings() if " " in label and not set(label.split()) & sensitive_words())
+    return (*NO_SUBJECT, *labels, *(f"in {fold(language)}" for language in LANGUAGE_NAMES.values()))
 
 
 @cache
@@ -82,6 +140,16 @@ def sensitive_words() -> frozenset[str]:
 @cache
 def _sensitive() -> dict[str, str]:
     return {word: kind for kind in SENSITIVE_KINDS for word in _read(f"sensitive/{kind}.txt")}
+
+
+@cache
+def _labels(name: str) -> dict[str, tuple[str, ...]]:
+    """Labels of a file, each with its examples: `LABEL | REQUEST; REQUEST`."""
+    split = (line.partition("|") for line in _read(name))
+    return {
+        label.strip(): tuple(example.strip() for example in requests.split(";") if example.strip())
+        for label, _, requests in split
+    }
 
 
 def _read(name: str) -> frozenset[str]:

@@ -35,8 +35,8 @@ class Result:
 def validate(table: Table, frame: pl.DataFrame) -> list[Result]:
     """Check `frame` against the contract of `table`; one result a family of FAMILIES.
 
-    Columns that the contract does not name are allowed, and nested ones may be left out (`checked_columns`). Types are compared before the data reaches pandas,
-    which would blur them.
+    Columns that the contract does not name are allowed, and nested ones may be left out (`checked_columns`). Types
+    are compared before the data reaches pandas, which would blur them.
     """
     looked_at = {*checked_columns(table), *frame.columns}
     mistyped = [

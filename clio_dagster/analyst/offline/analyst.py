@@ -1,9 +1,9 @@
 """The offline analyst: every task that needs judgement, done by plain code. No network, no model beyond the
 embedder.
 
-It claims no understanding: requests are read by pattern (extract.py), topics are named from the words and
-phrases that enough accounts share (topics.py), parents by nearness (parents.py), and the auditor knows what
-personal data look like, not who is who (audit.py).
+It claims no understanding: requests are read by pattern (extract.py), topics are named by phrases that enough
+accounts share and by the nearest category labels (topics.py), parents by labels alone (parents.py), and the
+auditor knows what personal data look like, not who is who (audit.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OfflineAnalyst:
     runs."""
 
     name = "offline"
-    version = "1"
+    version = "2"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -59,7 +59,7 @@ class OfflineAnalyst:
         return deduplicate_parents(proposed, wanted, self._headings)
 
     def assign(self, children: Sequence[Node], parents: Sequence[Node]) -> list[int]:
-        return assign_parents(children, parents)
+        return assign_parents(children, parents, self._headings)
 
     def rename(self, parents: Sequence[ParentSample]) -> list[Summary]:
         return rename_parents(parents, self._headings)

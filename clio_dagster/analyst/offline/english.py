@@ -31,10 +31,31 @@ VAGUE = frozenset({
     "whole", "people", "person", "day", "time", "times", "year", "years", "week", "month", "question",
     "questions", "answer", "information", "info", "idea", "ideas", "start", "happen", "happened", "work",
     "works", "full", "line", "point", "given", "mean", "ask", "asked", "enough", "far", "soon",
-    "sometimes", "keep", "tried", "starting", "anyway", "wants",
+    "sometimes", "keep", "tried", "starting", "anyway", "wants", "monday", "tuesday", "wednesday",
+    "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "june", "july",
+    "august", "september", "october", "november", "december", "taken", "needed", "coming", "available",
+    "free", "required",
 })  # fmt: skip
 """English words that are said of anything: a quarter of their weight, so that a name rests on what they
 are said of."""
+
+BEFORE_THINGS = frozenset({
+    "new", "good", "best", "better", "first", "big", "old", "real", "full", "different", "current", "specific",
+    "next", "bad", "whole",
+})  # fmt: skip
+"""Vague words that a phrase may begin with: they stand before a thing."""
+
+INNER_VERBS = frozenset({
+    "take", "takes", "get", "gets", "got", "go", "goes", "need", "needs", "want", "make", "makes", "come",
+    "know", "think", "say", "says", "let", "see", "leave", "have", "has", "had", "do", "does", "did",
+})  # fmt: skip
+"""English verbs that make a piece of somebody's sentence of a phrase that holds them within."""
+
+ODD_ENDING = r"ly$|^(lost|left|went|came|got|gave|told|took|said|made|kept|began)$"
+"""English words that end a piece of somebody's sentence, not a phrase."""
+
+ACTED_ON = ("a", "an", "the", "my", "your", "into")
+"""English words after the first of a phrase that make it an act ("rob a bank")."""
 
 CONNECTORS = frozenset({
     "a", "an", "the", "of", "for", "to", "in", "on", "at", "with", "from", "by", "into", "between",
@@ -45,5 +66,6 @@ CONNECTORS = frozenset({
 NUMBER_WORDS = frozenset({
     "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "hundred", "thousand",
     "million", "dozen",
+    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "second", "third",
 })  # fmt: skip
 """Numbers written out: no name holds a number."""

@@ -2,8 +2,8 @@
 
 A span qualifies when each of its words is generic or supported, and each pair of its supported words too, so
 it says nothing that enough accounts did not say. Spans are ranked by what tells the cluster from the others
-and from its nearest outsiders. How phrases become a name is in topics.py; which words are supported is
-decided in privacy/vocabulary.py.
+and from its nearest outsiders. Which words tell something is in telling.py; how phrases become a name in
+topics.py.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from typing import Any
 import polars as pl
 
 from clio_dagster.analyst.offline.english import (
+    ACTED_ON,
     ASKS_BEFORE,
+    BEFORE_THINGS,
     CONNECTORS,
+    INNER_VERBS,
     NOT_ASKS_BEFORE,
-    NUMBER_WORDS,
+    ODD_ENDING,
     VAGUE,
     WANTS_TO,
 )
+from clio_dagster.analyst.offline.telling import among, language_shares, sample_words, word_weights
 from clio_dagster.analyst.protocol import NamingSample
-from clio_dagster.privacy.segmentation import segment
-from clio_dagster.privacy.word_lists import every_generic_word, function_words, verbs
+from clio_dagster.privacy.word_lists import verbs
 
 LONGEST = 7
 """Words of the longest span."""
@@ -35,6 +38,9 @@ _KEPT = 40
 
 _LENGTH = (0.0, 0.62, 0.95, 1.0, 1.0, 0.95, 0.85, 0.75)
 """How well a span of so many words reads as a name, by its number of words."""
+
+MAIN = 0.6
+"""Share of its texts from which a language is the topic's: below it no phrase of one language stands for all."""
 
 _BATCH = 250
 """Samples whose spans are held in memory at once."""
@@ -50,61 +56,106 @@ class Phrase:
     content: frozenset[str]
     score: float
     is_act: bool  # said as something to do ("transfer money"), in English
+    share: float  # of the sample's texts that hold its telling words
+    is_whole: bool  # not a piece of somebody's sentence ("long to cook", "do you have")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read from one sample: its phrases, best first, and the weights of its telling words."""
+    """What was read from one sample.
+
+    `phrases` in the language that most of its texts are in, best first, none where no language has most;
+    `weights` of its telling words by language, most telling first; `shares` of its texts by language; `texts`
+    as sets of their words, those in English only.
+    """
 
     phrases: Sequence[Phrase]
-    weights: dict[str, float]
+    weights: dict[str, dict[str, float]]
+    shares: dict[str, float]
+    texts: Sequence[frozenset[str]]
+
+    @property
+    def main(self) -> str:
+        """The language of most texts, or "" where none has MAIN of them."""
+        return next((language for language, share in self.shares.items() if share >= MAIN), "")
 
 
 def read_samples(samples: Sequence[NamingSample]) -> list[Reading]:
     """Phrases and word weights of each sample, in order."""
-    words = _words(samples)
-    weights = _weights(words, len(samples))
+    words = sample_words(samples)
+    weights = word_weights(words, len(samples))
+    shares = language_shares(words)
     readings = []
     for start in range(0, len(samples), _BATCH):
         stop = min(start + _BATCH, len(samples))
-        batch = words.filter(pl.col("sample").is_between(start, stop, closed="left"))
-        spans = _spans(batch.filter("inside"), weights)
-        by_sample = {key[0]: group for key, group in spans.group_by("sample", maintain_order=True)}
-        weight_by_sample = {
-            key[0]: dict(group.select("word", "weight").iter_rows())
-            for key, group in weights.filter(pl.col("sample").is_between(start, stop, closed="left"))
-            .sort(["weight", "word"], descending=[True, False])
-            .group_by("sample", maintain_order=True)
+        inside = words.filter(pl.col("sample").is_between(start, stop, closed="left") & pl.col("inside"))
+        main = pl.DataFrame(
+            [
+                (number, language)
+                for number in range(start, stop)
+                for language, share in shares.get(number, {}).items()
+                if share >= MAIN
+            ],
+            schema={"sample": pl.Int64, "tongue": pl.String},
+            orient="row",
+        )
+        read = inside.join(main, on=["sample", "tongue"], maintain_order="left")
+        by_sample = {
+            key[0]: group for key, group in _spans(read, weights).group_by("sample", maintain_order=True)
         }
         held = {
-            key[0]: list(map(frozenset, group["word"]))
-            for key, group in batch.filter("inside").group_by("sample", "text").agg("word").group_by("sample")
+            key: list(map(frozenset, group["word"]))
+            for key, group in inside.group_by("sample", "tongue", "text")
+            .agg("word")
+            .group_by("sample", "tongue")
         }
+        own_weights: dict[int, dict[str, dict[str, float]]] = {}
+        for number, tongue, word, weight in (
+            weights.filter(pl.col("sample").is_between(start, stop, closed="left"))
+            .sort(["weight", "word"], descending=[True, False])
+            .select("sample", "tongue", "word", "weight")
+            .iter_rows()
+        ):
+            own_weights.setdefault(number, {}).setdefault(tongue, {})[word] = weight
         for number in range(start, stop):
+            own = own_weights.get(number, {})
+            spoken = shares.get(number, {})
+            tongue = next(iter(spoken), "")
             rows = by_sample[number].iter_rows(named=True) if number in by_sample else []
-            own = weight_by_sample.get(number, {})
-            phrases = [_phrase(row, own) for row in rows if _pairs_hold(row["words"], samples[number])]
-            readings.append(Reading(_by_coverage(phrases, held.get(number, [])), own))
+            phrases = [
+                _phrase(row, own.get(tongue, {}))
+                for row in rows
+                if _pairs_hold(row["words"], samples[number])
+            ]
+            ranked = _by_coverage(phrases, held.get((number, tongue), []), spoken.get(tongue, 0.0))
+            readings.append(Reading(ranked, own, spoken, held.get((number, "en"), [])))
     return readings
 
 
-def _by_coverage(phrases: Sequence[Phrase], texts: Sequence[frozenset[str]]) -> list[Phrase]:
-    """Phrases whose telling words many texts hold, whatever their order, come first."""
-    scored = [
-        replace(
-            phrase,
-            score=phrase.score * (0.1 + sum(phrase.content <= text for text in texts) / len(texts)) ** 0.5,
-        )
-        for phrase in phrases
-        if phrase.content - VAGUE
-    ]
+def _by_coverage(
+    phrases: Sequence[Phrase], texts: Sequence[frozenset[str]], among_all: float
+) -> list[Phrase]:
+    """Phrases whose telling words many texts hold, whatever their order, come first; the texts are so large a
+    share of all the sample's."""
+    scored = []
+    for phrase in phrases:
+        if phrase.content - VAGUE:
+            share = sum(phrase.content <= text for text in texts) / len(texts)
+            score = phrase.score * (0.1 + share) ** 0.5
+            scored.append(replace(phrase, score=score, share=share * among_all))
     return sorted(scored, key=lambda phrase: (-phrase.score, phrase.text))
 
 
 def _phrase(row: dict[str, Any], weights: dict[str, float]) -> Phrase:
     words: tuple[str, ...] = tuple(row["words"])
     content = frozenset(word for word in words if weights.get(word, 0.0) > 0)
-    return Phrase(words, row["text"], content, row["score"], row["is_act"])
+    whole = not (row["loose"] or row["ends_oddly"] or INNER_VERBS & set(words[1:]) or _is_past(words))
+    return Phrase(words, row["text"], content, row["score"], row["is_act"], 0.0, whole)
+
+
+def _is_past(words: tuple[str, ...]) -> bool:
+    """Whether a phrase tells what somebody did ("inherited the repository")."""
+    return words[0].endswith("ed") and len(words) > 1 and words[1] in ACTED_ON
 
 
 def _pairs_hold(words: Sequence[str], sample: NamingSample) -> bool:
@@ -112,108 +163,11 @@ def _pairs_hold(words: Sequence[str], sample: NamingSample) -> bool:
     return all(frozenset(pair) in sample.vocabulary.pairs for pair in combinations(told, 2))
 
 
-def _words(samples: Sequence[NamingSample]) -> pl.DataFrame:
-    """Every word of every sample: sample, inside, text (number), clause, place, gap, surface, word,
-    allowed, function."""
-    texts = pl.DataFrame(
-        [
-            (number, inside, sample.language, text)
-            for number, sample in enumerate(samples)
-            for inside, group in ((True, sample.inside), (False, sample.outside))
-            for text in group
-        ],
-        schema={"sample": pl.Int64, "inside": pl.Boolean, "language": pl.String, "content": pl.String},
-        orient="row",
-    )
-    # Outsiders of one cluster are members of another: each text is cut once.
-    distinct = texts.select("content", "language").unique(maintain_order=True).with_row_index("row")
-    cut = segment(distinct["content"], distinct["language"]).with_columns(
-        place=pl.int_range(pl.len()).over("row")
-    )
-    texts = texts.with_row_index("text").join(distinct, on=["content", "language"]).drop("content")
-    supported = pl.DataFrame(
-        [(number, word) for number, sample in enumerate(samples) for word in sample.vocabulary.words],
-        schema={"sample": pl.Int64, "word": pl.String},
-        orient="row",
-    ).with_columns(supported=True)
-    languages = sorted({sample.language for sample in samples} | {"en"})
-    functions = pl.DataFrame(
-        [
-            (language, word)
-            for language in languages
-            for word in function_words(language) | function_words("en")
-        ],
-        schema={"language": pl.String, "word": pl.String},
-        orient="row",
-    ).with_columns(function=True)
-    generic = pl.Series(sorted(every_generic_word()), dtype=pl.String).implode()
-    return (
-        texts.join(cut, on="row")
-        .join(supported, on=["sample", "word"], how="left")
-        .join(functions, on=["language", "word"], how="left")
-        .with_columns(
-            allowed=(pl.col("supported").fill_null(False) | pl.col("word").is_in(generic))
-            & ~pl.col("word").str.contains(r"\p{N}")
-            & ~_among("word", NUMBER_WORDS),
-            function=pl.col("function").fill_null(False),
-        )
-        .select(
-            "sample",
-            "inside",
-            "language",
-            "text",
-            "clause",
-            "place",
-            "gap",
-            "surface",
-            "word",
-            "allowed",
-            "function",
-        )
-        .sort("text", "place")
-    )
-
-
-def _weights(words: pl.DataFrame, samples: int) -> pl.DataFrame:
-    """sample, word, weight: share of the inside texts that hold it, against other clusters and the nearest
-    outsiders."""
-    texts = (
-        words.select("sample", "inside", "text")
-        .unique()
-        .group_by("sample")
-        .agg(inside_texts=pl.col("inside").sum(), outside_texts=(~pl.col("inside")).sum())
-    )
-    found = (
-        words.filter(pl.col("allowed") & ~pl.col("function"))
-        .select("sample", "inside", "text", "word")
-        .unique()
-        .group_by("sample", "word")
-        .agg(inside_found=pl.col("inside").sum(), outside_found=(~pl.col("inside")).sum())
-        .join(texts, on="sample")
-        .with_columns(
-            share=pl.col("inside_found") / pl.col("inside_texts"),
-            near=pl.col("outside_found") / pl.max_horizontal("outside_texts", 1),
-        )
-    )
-    elsewhere = (
-        (pl.col("share").sum().over("word") - pl.col("share")) / (samples - 1)
-        if samples > 1
-        else pl.col("near")
-    )
-    reference = 0.6 * elsewhere + 0.4 * pl.col("near") + 0.01
-    return (
-        found.with_columns(weight=pl.col("share") * ((pl.col("share") + 0.01) / reference).log())
-        .filter((pl.col("inside_found") >= 2) & (pl.col("weight") > 0.02))
-        .with_columns(weight=pl.col("weight") * pl.when(_among("word", VAGUE)).then(0.25).otherwise(1.0))
-        .select("sample", "word", "weight")
-    )
-
-
 def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
     """The best spans of each sample, best first: sample, words, text, texts (that hold it), is_act, score."""
     run = ["sample", "text", "clause"]
     base = (
-        words.join(weights, on=["sample", "word"], how="left", maintain_order="left")
+        words.join(weights, on=["sample", "tongue", "word"], how="left", maintain_order="left")
         .with_columns(
             weight=pl.col("weight").fill_null(0.0),
             before=pl.col("word").shift(1).over(run),
@@ -225,7 +179,9 @@ def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
         .filter("allowed")
     )
     base = base.with_columns(
-        loose=pl.col("function") & (pl.col("language") == "en") & ~_among("word", CONNECTORS)
+        # A phrase in another language begins and ends with a word of its subject.
+        begins_well=~pl.col("function") & ((pl.col("tongue") == "en") | pl.col("telling")),
+        loose=pl.col("function") & (pl.col("tongue") == "en") & ~among("word", CONNECTORS),
     )
     run = [*run, "stop"]
     lengths = []
@@ -242,15 +198,18 @@ def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
             shown=pl.concat_str(shown),
             loose=pl.any_horizontal(pl.col("loose").shift(-i).over(run) for i in range(length)),
             last=pl.col("word").shift(-(length - 1)).over(run),
-            vague_end=_among("word", VAGUE).shift(-(length - 1)).over(run),
-            vague_start=_among("word", VAGUE) & ~_among("word", verbs()) if length > 1 else pl.lit(False),
-            last_function=pl.col("function").shift(-(length - 1)).over(run),
-        ).filter(pl.col("last").is_not_null() & ~pl.col("function") & ~pl.col("last_function"))
+            vague_end=among("word", VAGUE).shift(-(length - 1)).over(run),
+            ends_oddly=(among("word", VAGUE) & ~among("word", BEFORE_THINGS) & ~among("word", verbs()))
+            | (among("word", VAGUE) | pl.col("word").str.contains(ODD_ENDING)).shift(-(length - 1)).over(run),
+            vague_start=among("word", VAGUE) & ~among("word", verbs()) if length > 1 else pl.lit(False),
+            ends_well=pl.col("begins_well").shift(-(length - 1)).over(run),
+        ).filter(pl.col("last").is_not_null() & pl.col("begins_well") & pl.col("ends_well"))
         lengths.append(
             span.filter(pl.col("words").list.n_unique() == length)
             .with_columns(length=pl.lit(length))
             .select(
                 "sample",
+                "tongue",
                 "text",
                 "words",
                 "shown",
@@ -260,36 +219,40 @@ def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
                 "loose",
                 "vague_start",
                 "vague_end",
+                "ends_oddly",
             )
         )
-    wanted = (pl.col("before") == "to") & _among("before_that", WANTS_TO)
-    asked = (_among("before", ASKS_BEFORE) | wanted).sum()
-    named = _among("before", NOT_ASKS_BEFORE).sum()
+    wanted = (pl.col("before") == "to") & among("before_that", WANTS_TO)
+    asked = (among("before", ASKS_BEFORE) | wanted).sum()
+    named = among("before", NOT_ASKS_BEFORE).sum()
     is_verb = pl.col("words").list.first().is_in(pl.Series(sorted(verbs()), dtype=pl.String).implode())
     spans = (
         pl.concat(lengths)
-        .group_by("sample", "words", "length")
+        .group_by("sample", "tongue", "words", "length")
         .agg(
             texts=pl.col("text").n_unique(),
             text=pl.col("shown").mode().sort().first(),
             asked=asked,
             named=named,
             loose=pl.col("loose").first(),
+            ends_oddly=pl.col("ends_oddly").first(),
             vague_ends=pl.col("vague_start").first().cast(pl.Int8)
             + pl.col("vague_end").first().cast(pl.Int8),
         )
         .with_columns(
             is_act=pl.when(is_verb)
             .then(pl.col("asked") >= pl.col("named"))
+            .when(pl.col("words").list.get(1, null_on_oob=True).is_in(pl.Series(ACTED_ON).implode()))
+            .then(pl.lit(True))
             .otherwise((pl.col("asked") > 2 * pl.col("named")) & (pl.col("asked") > 1))
         )
         .sort("sample", "words")
         .with_row_index("span")
     )
     told = (
-        spans.select("sample", "span", word="words")
+        spans.select("sample", "tongue", "span", word="words")
         .explode("word")
-        .join(weights, on=["sample", "word"])
+        .join(weights, on=["sample", "tongue", "word"])
         .group_by("span")
         .agg(weight=pl.col("weight").sum(), telling=pl.len())
     )
@@ -325,7 +288,3 @@ def _is_cut_off(spans: pl.DataFrame) -> pl.Series:
     )
     joined = spans.join(longer, on=["sample", "words"], how="left", maintain_order="left")
     return (joined["further"].fill_null(0) > 0.6 * joined["texts"]) & (joined["texts"] > 1)
-
-
-def _among(column: str, words: frozenset[str]) -> pl.Expr:
-    return pl.col(column).is_in(pl.Series(sorted(words), dtype=pl.String).implode())

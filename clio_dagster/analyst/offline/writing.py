@@ -15,7 +15,16 @@ def sentence(text: str) -> str:
 
 def listed(words: Sequence[str]) -> str:
     """A list in which each item is a clause of its own, so that no pair of items needs support (P5)."""
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f", and {words[-1]}"
+    if len(words) < 3:
+        return ", and also ".join(words)
+    return ", ".join(words[:-1]) + f", and {words[-1]}"
+
+
+def joined(labels: Sequence[str]) -> str:
+    """Labels as one phrase, in which each stays whole: "travel and food", "games for parties, and food"."""
+    if len(labels) == 2 and all(len(label.split()) <= 2 for label in labels):
+        return " and ".join(labels)
+    return ", and ".join(labels)
 
 
 def stems(words: Iterable[str]) -> set[str]:
@@ -23,3 +32,10 @@ def stems(words: Iterable[str]) -> set[str]:
     return {
         word.removesuffix("'s").removesuffix("ing").removesuffix("ed").rstrip("se") or word for word in words
     }
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two labels share a word, or hold one within the other ("plants", "houseplants")."""
+    few = {"and", "of", "the", "th", "for", "to", "in", "a", "on", "at"}
+    first, second = stems(one.split()) - few, stems(other.split()) - few
+    return any(a in b or b in a for a in first for b in second)
