@@ -97,13 +97,19 @@ def dev(
     host: Annotated[str, typer.Option(help="Address that the UI listens on.")] = "127.0.0.1",
 ) -> None:
     """Start the Dagster UI and daemon on this home."""
-    from clio_dagster.home import PROJECT, prepare
+    from clio_dagster.home import PROJECT, environment, prepare
 
-    prepare(_settings())
-    dagster = Path(sys.executable).with_name("dagster")
-    os.execv(
-        dagster, [str(dagster), "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port), "-h", host]
-    )
+    settings = _settings()
+    home = prepare(settings)
+    os.environ.update(environment(settings))
+    # Dagster imports from the current folder before anything else, and warns of a dagster.yaml there, such as
+    # our template: in the home it finds neither another `assets` nor another dagster.yaml.
+    os.chdir(home)
+    # Dagster says of its own command that another package has a newer one.
+    python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
+    workspace = str(PROJECT / "workspace.yaml")
+    dagster = [str(Path(sys.executable).with_name("dagster")), "dev"]
+    os.execv(sys.executable, [*python, *dagster, "-w", workspace, "-p", str(port), "-h", host])
 
 
 @app.command()

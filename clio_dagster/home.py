@@ -28,3 +28,12 @@ def prepare(settings: Settings) -> Path:
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["CLIO_HOME"] = str(home)
     return home
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The site's settings as CLIO_* variables: a process started in another folder finds another clio.toml."""
+    values = settings.model_dump(exclude_unset=True, exclude_none=True)
+    return {
+        f"CLIO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in values.items()
+    }

@@ -202,3 +202,34 @@ def test_a_free_phrase_does_not_part_the_words_around_it():
     vocabulary = Vocabulary({"kayak": 1.0, "walrus": 1.0})
     assert violations("kayak cover letters walrus", vocabulary) != []
     assert violations("kayak, cover letters, walrus", vocabulary) == []
+
+
+def test_a_name_that_many_accounts_used_is_still_a_name() -> None:
+    texts = [f"tell me what Barack Huhne said about sailing {number}" for number in range(30)]
+    members = pl.DataFrame(
+        {
+            "cluster_id": [0] * 30,
+            "topic": ["t"] * 30,
+            "account": [str(number) for number in range(30)],
+            "language": ["en"] * 30,
+            "text": texts,
+        }
+    )
+    settings = Settings(epsilon=float("inf"))
+    words = support(members, settings=settings, key=bytes(32))[0].words
+    assert "sailing" in words
+    assert not {"barack", "huhne"} & set(words)
+
+
+def test_german_nouns_are_not_taken_for_names() -> None:
+    members = pl.DataFrame(
+        {
+            "cluster_id": [0] * 30,
+            "topic": ["t"] * 30,
+            "account": [str(number) for number in range(30)],
+            "language": ["de"] * 30,
+            "text": ["bitte erkläre mir das Segeln auf dem Wasser"] * 30,
+        }
+    )
+    words = support(members, settings=Settings(epsilon=float("inf")), key=bytes(32))[0].words
+    assert "segeln" in words

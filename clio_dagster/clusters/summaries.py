@@ -32,7 +32,9 @@ def summarise(
     tables.CLUSTER_SUMMARIES of the window's dates: a topic that persists keeps its latest name while its words are
     still supported. Returns tables.CLUSTER_SUMMARIES and tables.VOCABULARIES.
     """
-    texts = facets.select("conversation_id", pl.col("date").alias("day"), pl.col("request").alias("text"))
+    # What the detector masked is no word of anybody's: a clause ends there.
+    text = pl.col("request").str.replace_all(r"\[[a-z_ ]+\]", "…")
+    texts = facets.select("conversation_id", pl.col("date").alias("day"), text.alias("text"))
     passing = clusters.filter("passes").sort("cluster_id")
     named = (
         facets.select("conversation_id", pl.col("date").alias("day"))

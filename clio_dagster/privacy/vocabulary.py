@@ -34,6 +34,9 @@ _FLOOR_ACCOUNTS = 2
 """Whatever the noise says, a word or pair that fewer accounts used is not supported: no single account's
 word."""
 
+_CAPITALISED_SHARE = 0.5
+"""Share of a word's uses inside a clause with a capital from which it is taken for a proper noun."""
+
 _MOST_WORDS_PER_CLAUSE = 40
 """Supported words of one clause that are paired, the most widely used first: bounds what a pasted list
 costs."""
@@ -146,14 +149,36 @@ def _words_used(members: pl.DataFrame) -> pl.DataFrame:
     known = members.filter(pl.col("account").is_not_null() & pl.col("text").is_not_null())
     # A text that many wrote is cut once.
     distinct = known.select("text", "language").unique(maintain_order=True).with_row_index("row")
-    tokens = tokenize(distinct["text"], distinct["language"])
+    tokens = segment(distinct["text"], distinct["language"])
     generic = pl.Series(sorted(every_generic_word()), dtype=pl.String)
-    tokens = tokens.filter(~pl.col("word").is_in(generic.implode())).unique()
+    tokens = tokens.filter(~pl.col("word").is_in(generic.implode()))
+    tokens = tokens.join(_proper_nouns(tokens, distinct), on="word", how="anti")
+    tokens = tokens.select("row", "clause", "word").unique()
     people = known.select("cluster_id", "account", "text", "language").unique()
     return (
         people.join(distinct, on=["text", "language"], nulls_equal=True)
         .select("cluster_id", "account", "row")
         .join(tokens, on="row")
+    )
+
+
+def _proper_nouns(tokens: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Words that are mostly written with a capital inside a clause: names of people, places and firms (`word`).
+
+    A name is no less a name for being used by many, and nothing published needs one (paper, G.4). German
+    capitalises every noun, and says nothing; nor do words all in capitals, which are acronyms or shouting.
+    """
+    cased = tokens.join(texts.select("row", "language"), on="row").filter(
+        (pl.col("language") != "de")
+        & (pl.col("gap") != "")
+        & (pl.col("surface").str.to_uppercase() != pl.col("surface"))
+    )
+    is_capitalised = pl.col("surface").str.slice(0, 1) != pl.col("word").str.slice(0, 1)
+    return (
+        cased.group_by("word")
+        .agg(share=is_capitalised.mean())
+        .filter(pl.col("share") > _CAPITALISED_SHARE)
+        .select("word")
     )
 
 
