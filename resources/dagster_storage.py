@@ -13,13 +13,18 @@ from typing import Any, Self
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 
 OPEN_SHARDS = 8
 """Databases kept open: the index, and those of the runs last written or looked at."""
 
 BUSY_TIMEOUT_SECONDS = 60
+
+
+def _without_waiting_for_the_disk(connection: Any, _record: Any) -> None:
+    """In WAL mode, which Dagster sets, a lost power supply may cost the last events, and never the file."""
+    connection.execute("pragma synchronous = normal")
 
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
@@ -44,6 +49,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         if engine is None:
             timeout = {"timeout": BUSY_TIMEOUT_SECONDS}
             engine = create_engine(self.conn_string_for_shard(shard), connect_args=timeout)
+            event.listen(engine, "connect", _without_waiting_for_the_disk)
         self._engines[shard] = engine
         while len(self._engines) > OPEN_SHARDS:
             self._engines.popitem(last=False)[1].dispose()

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -135,3 +136,25 @@ def test_the_trailing_window_is_cut_at_the_first_date(
     )
     defs.resolve_job_def("only_topics").execute_in_process(instance=instance, partition_key=date)
     assert [len(keys) for keys in recorder.loaded] == [days]
+
+
+def test_the_pooled_storage_and_dagsters_own_read_each_other(tmp_path: Path) -> None:
+    def instance(storage: str) -> dg.DagsterInstance:
+        (tmp_path / "dagster.yaml").write_text(f"telemetry:\n  enabled: false\nstorage:\n{storage}")
+        return dg.DagsterInstance.from_config(str(tmp_path))
+
+    folder = tmp_path / "storage"
+    own = f'  sqlite:\n    base_dir: "{folder}"\n'
+    pooled = (
+        "  custom:\n    module: resources.dagster_storage\n    class: PooledSqliteStorage\n"
+        f'    config:\n      base_dir: "{folder}"\n'
+    )
+    for number, storage in enumerate((pooled, own, pooled)):
+        with instance(storage) as opened:
+            assert materialize([slices], opened, Recorder(), tags=RANGE)
+            runs = opened.get_runs()
+            assert len(runs) == number + 1
+            assert {record.status for record in runs} == {dg.DagsterRunStatus.SUCCESS}
+            assert len(opened.fetch_materializations(dg.AssetKey("slices"), limit=100).records) == 6 * (
+                number + 1
+            )
