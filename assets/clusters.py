@@ -10,7 +10,7 @@ from assets.common import MANY_A_RUN, outs
 from assets.partitions import DATES, SETTINGS, WINDOW
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.facets import CLUSTERED_BY
-from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, EMBEDDINGS, FACETS
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, EMBEDDINGS, FACETS, RELEASES
 from resources.io_manager import Reader
 from resources.site import Site
 from resources.stage import Slices, Written, write
@@ -41,7 +41,7 @@ def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[W
         found, members = find_clusters(
             facets,
             vectors,
-            previous=site.warehouse.read(CLUSTERS, {"date": window(key)}),
+            previous=site.warehouse.read(CLUSTERS, {"date": earlier(site, key)}),
             settings=site.settings,
             key=site.settings.key,
             date=date.fromisoformat(key),
@@ -66,6 +66,15 @@ def window(key: str) -> list[str]:
     """Days of a date's trailing window, oldest first."""
     last = date.fromisoformat(key)
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(SETTINGS.window_days))]
+
+
+def earlier(site: Site, key: str) -> list[str]:
+    """Dates whose names and ids a date goes on from: those before it, and its own where it has been released.
+
+    A date that was made and not released starts over, so that making it again gives the same.
+    """
+    days = window(key)
+    return days if site.warehouse.slice_of(RELEASES, {"date": key}) else days[:-1]
 
 
 def latest(frame: pl.DataFrame) -> pl.DataFrame:

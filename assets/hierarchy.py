@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 from dagster import AssetExecutionContext, asset
 
-from assets.clusters import latest, window
+from assets.clusters import earlier, latest
 from assets.common import about
 from assets.partitions import DATES, SETTINGS
 from clio_dagster.clusters.summaries import vocabularies_of
@@ -40,7 +40,7 @@ def hierarchy(
             cluster_members.read(key),
             vocabularies_of(vocabularies.read(key)),
             analyst.analyst,
-            previous=latest(site.warehouse.read(HIERARCHY, {"date": window(key)})),
+            previous=latest(site.warehouse.read(HIERARCHY, {"date": earlier(site, key)})),
             settings=site.settings,
             date=date.fromisoformat(key),
             clustered_by=CLUSTERED_BY,

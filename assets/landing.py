@@ -9,6 +9,8 @@ from pathlib import Path
 
 import polars as pl
 from dagster import (
+    AllPartitionMapping,
+    AssetDep,
     AssetExecutionContext,
     AssetMaterialization,
     AssetSpec,
@@ -24,17 +26,24 @@ from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
+from resources.freshness import landing_fingerprint
 from resources.site import Site
 
 landed = AssetSpec(
     "landed",
     description="Slices that landed files touched. Reported by landing; the data version is a hash of their content.",
     partitions_def=DATE_LANGUAGES,
+    # A slice may come of any file: for the lineage, as nothing can ask for a slice of an external asset.
+    deps=[AssetDep("landing", partition_mapping=AllPartitionMapping())],
     group_name="landing",
     owners=OWNERS,
     kinds={"parquet"},
     metadata={"dagster/column_schema": column_schema(RAW_CONVERSATIONS)},
 )
+
+
+class MissingSource(ValueError):
+    """A source was asked for that is not registered, or has moved since."""
 
 
 @asset(
@@ -44,12 +53,16 @@ landed = AssetSpec(
     owners=OWNERS,
     code_version="1",
     backfill_policy=MANY_A_RUN,
-    metadata={"dagster/column_schema": column_schema(QUARANTINE)},
+    metadata={
+        "dagster/column_schema": column_schema(QUARANTINE),
+        "dagster/table_name": f"restricted.{QUARANTINE.name}",
+    },
 )
 def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     """Read a source file once: recognise its layout, validate, pseudonymise, identify languages, split by slice.
 
-    Bad records go to the quarantine with the place and the reason, and never stop the good ones.
+    Bad records go to the quarantine with the place and the reason, and never stop the good ones. The columns are the
+    quarantine's; those of the conversations are at `landed`.
     """
     totals = {"records": 0, "landed": 0, "quarantined": 0, "slices": 0}
     for key in context.partition_keys:
@@ -72,8 +85,12 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
 def _land(key: str, site: Site) -> Landing:
     row = site.warehouse.read(SOURCES_TABLE, {"source": key})
     if row.is_empty():
-        raise ValueError(f"source {key} is not registered: land files with `clio run FILE`")
+        raise MissingSource(f"source {key} is not registered: land files with `clio run FILE`")
     path = Path(row["path"].item())
+    if not path.is_file():
+        raise MissingSource(
+            f"source {key} is no longer where it was registered: run `clio run FILE` where it is now"
+        )
     with (
         track(f"landing {path.name}", path.stat().st_size, unit="byte") as advance,
         engine_time("landing"),
@@ -104,6 +121,7 @@ def _report(context: AssetExecutionContext, site: Site, result: Landing) -> dict
             pl.lit(dates[-1] if dates else None, pl.Date).alias("last_date"),
             pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias("landed_at"),
         ),
+        fingerprint=landing_fingerprint(site.settings),
     )
     for date in dates:
         for language in SETTINGS.partition_languages:

@@ -63,7 +63,8 @@ class Refused(Failure):
 def release(
     context: AssetExecutionContext, site: Site, analyst: AnalystResource, embedder: EmbedderResource
 ) -> MaterializeResult:
-    """`releases/DATE/`: manifest, tables and explorer, published whole or not at all.
+    """`releases/DATE/`: manifest, tables and explorer, published whole or not at all. The columns are
+    those of topics.parquet.
 
     The gate is run here again, on what is stored now, whoever asks and in whatever run: blocking checks stop only
     the run that they are in.

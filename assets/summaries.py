@@ -3,7 +3,7 @@
 import polars as pl
 from dagster import AssetExecutionContext, multi_asset
 
-from assets.clusters import read_window, window
+from assets.clusters import earlier, read_window
 from assets.common import MANY_A_RUN, outs
 from assets.partitions import DATES, SETTINGS
 from clio_dagster.clusters.summaries import summarise
@@ -45,7 +45,7 @@ def cluster_summaries(
             facets,
             vectors,
             analyst.analyst,
-            previous=site.warehouse.read(CLUSTER_SUMMARIES, {"date": window(key)}),
+            previous=site.warehouse.read(CLUSTER_SUMMARIES, {"date": earlier(site, key)}),
             settings=site.settings,
             key=site.settings.key,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from rich.text import Text
 
 from clio_dagster.settings import Settings, SettingsError, load_settings
 
-DONE, STAGE_FAILED, WRONG_CALL = 0, 1, 2
+STAGE_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="clio",
@@ -105,6 +106,8 @@ def dev(
     # Dagster imports from the current folder before anything else, and warns of a dagster.yaml there, such as
     # our template: in the home it finds neither another `assets` nor another dagster.yaml.
     os.chdir(home)
+    # A shell's background jobs ignore SIGINT, and Dagster would have SIGTERM do as SIGINT does.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Dagster says of its own command that another package has a newer one.
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     workspace = str(PROJECT / "workspace.yaml")
@@ -172,6 +175,8 @@ def _run(settings: Settings, sources: list[Path]) -> None:
         console.print(f"[dim]{wall:.0f} s, of which {engine:.0f} s in the engine (×{wall / engine:.2f})[/]")
     if outcome.failures:
         raise StageError("\n".join(outcome.failures))
+    if not outcome.landed:
+        raise StageError("no conversation landed: see the reasons above")
 
 
 def _report(settings: Settings, outcome: Any) -> None:
@@ -253,6 +258,10 @@ def main() -> None:
     except StageError as error:
         _say(error)
         sys.exit(STAGE_FAILED)
+
+    except KeyboardInterrupt:
+        _say(Exception("interrupted; run it again to go on where it stopped"))
+        sys.exit(INTERRUPTED)
 
 
 def _say(error: Exception) -> None:

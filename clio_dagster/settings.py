@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     def _split_languages(cls, value: Any) -> Any:
         if isinstance(value, str):
             value = [code.strip() for code in value.split(",") if code.strip()]
+        if not isinstance(value, list | tuple | set | frozenset) or not all(
+            isinstance(code, str) for code in value
+        ):
+            raise ValueError("languages are ISO 639-1 codes such as en,es, or a list of such")
         return tuple(sorted(set(value) - {OTHER}))
 
     @field_validator("languages")

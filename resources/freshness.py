@@ -5,12 +5,17 @@ import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+import polars as pl
+
 from clio_dagster import __version__
 from clio_dagster.conversations.landing import slice_hash
 from clio_dagster.settings import Settings
-from clio_dagster.tables import RELEASES
+from clio_dagster.tables import QUARANTINE, RELEASES, SOURCES
 from resources.contracts import models
 from resources.warehouse import Warehouse
+
+_LANDING = ("timezone", "languages", "start_date", "max_record_bytes")
+"""Settings under which a file lands otherwise."""
 
 _WHERE_NOT_WHAT = {"home", "key_file", "threads", "undated_as"}
 """Settings that change where things lie or how fast they are made, and nothing that is published."""
@@ -34,6 +39,25 @@ def release_fingerprint(settings: Settings, day: date, versions: Sequence[str]) 
         ],
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def landing_fingerprint(settings: Settings) -> str:
+    """Hash of all but the file itself that decides how a source lands."""
+    values = {name: str(getattr(settings, name)) for name in _LANDING}
+    return hashlib.sha256(json.dumps([__version__, values], sort_keys=True).encode()).hexdigest()
+
+
+def unlanded_sources(warehouse: Warehouse, settings: Settings, keys: Sequence[str]) -> list[str]:
+    """Registered sources that never landed, landed under other settings, or wait for a day that is now given."""
+    rows = warehouse.read(SOURCES, {"source": list(keys)}, ["source", "landed_at"])
+    landed = set(rows.filter(pl.col("landed_at").is_not_null())["source"])
+    stored = warehouse.slices(SOURCES, list(keys))
+    undated: set[str] = set()
+    if settings.undated_as is not None:
+        refused = warehouse.read(QUARANTINE, {"source": list(keys)}, ["source", "reason"])
+        undated = set(refused.filter(pl.col("reason").str.contains("CLIO_UNDATED_AS"))["source"])
+    wanted = landing_fingerprint(settings)
+    return [key for key in keys if key not in landed or key in undated or stored[key].fingerprint != wanted]
 
 
 def stale_dates(

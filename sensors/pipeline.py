@@ -8,12 +8,13 @@ from pathlib import Path
 
 import polars as pl
 from dagster import DagsterInstance, Definitions
+from filelock import FileLock
 
 from clio_dagster.conversations.landing import NotConversations, find_sources, source_key
 from clio_dagster.settings import Settings
 from clio_dagster.tables import QUARANTINE
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
-from resources.freshness import stale_dates
+from resources.freshness import stale_dates, unlanded_sources
 from resources.readers import identities
 from resources.warehouse import Warehouse
 from sensors.runs import contiguous, date_range, run_here, slice_range
@@ -40,13 +41,20 @@ def run_sources(
     """Register and land the files, then make every slice and date that they touch.
 
     A date whose release stands on the same content, settings and versions is not asked for again; slices that are
-    made already are kept. A file that cannot be landed is a failure of its own and stops no other.
+    made already are kept. A file that cannot be landed is a failure of its own and stops no other. Of two calls on
+    one home the second waits, and then finds done what the first did.
     """
+    with FileLock(settings.home / "run.lock"):
+        return _run_sources(definitions, instance, settings, sources)
+
+
+def _run_sources(
+    definitions: Definitions, instance: DagsterInstance, settings: Settings, sources: Iterable[Path]
+) -> Outcome:
     warehouse = Warehouse(settings.home)
     outcome = Outcome()
     keys = _register(warehouse, instance, sources, outcome)
-    done = warehouse.read(SOURCES_TABLE, {"source": keys}).filter(pl.col("landed_at").is_not_null())["source"]
-    for key in sorted(set(keys) - set(done)):
+    for key in unlanded_sources(warehouse, settings, keys):
         outcome.failures += run_here(definitions, "land", instance, tags={}, partition=key)
     landed = warehouse.read(SOURCES_TABLE, {"source": keys}).filter(pl.col("landed_at").is_not_null())
     outcome.files, outcome.landed = landed.height, int(landed["landed"].sum() or 0)
@@ -55,9 +63,11 @@ def run_sources(
     outcome.reasons = Counter(quarantine["reason"]).most_common(5)
     outcome.dates = _affected(settings, _touched(settings, keys))
     stale = stale_dates(warehouse, settings, outcome.dates, identities(settings))
+    unread: list[str] = []
     for first, last in contiguous(stale):
-        outcome.failures += run_here(definitions, "read", instance, tags=slice_range(first, last))
-    if not outcome.failures:
+        unread += run_here(definitions, "read", instance, tags=slice_range(first, last))
+    outcome.failures += unread
+    if not unread:
         for first, last in contiguous(stale):
             outcome.failures += _publish(definitions, instance, first, last)
     return outcome
@@ -85,17 +95,16 @@ def _register(
             keys |= {source_key(path): path for path in find_sources(source)}
         except NotConversations as error:
             outcome.failures.append(str(error))
-    known = (
-        set(warehouse.read(SOURCES_TABLE, {"source": list(keys)}, ["source"])["source"]) if keys else set()
-    )
+    rows = warehouse.read(SOURCES_TABLE, {"source": list(keys)})
+    stored = warehouse.slices(SOURCES_TABLE, list(keys))
     for key, path in keys.items():
-        if key not in known:
-            row = pl.DataFrame(
-                {"source": [key], "path": [str(path.absolute())]},
-                schema={"source": pl.String, "path": pl.String},
-            )
-            empty = SOURCES_TABLE.empty()
-            warehouse.write(SOURCES_TABLE, {"source": key}, pl.concat([empty, row], how="diagonal"))
+        row = rows.filter(source=key)
+        if row.is_empty():
+            row = SOURCES_TABLE.empty().clear(1).with_columns(pl.lit(key).alias("source"))
+        if row["path"].item() != str(path.absolute()):
+            row = row.with_columns(pl.lit(str(path.absolute())).alias("path"))
+            fingerprint = stored[key].fingerprint if key in stored else ""
+            warehouse.write(SOURCES_TABLE, {"source": key}, row, fingerprint=fingerprint)
     if keys:
         instance.add_dynamic_partitions("sources", list(keys))
     return list(keys)

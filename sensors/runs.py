@@ -40,7 +40,10 @@ def run_here(
     tags: dict[str, str],
     partition: str | None = None,
 ) -> list[str]:
-    """Run a job in this process; what failed, in words, empty where nothing did."""
+    """Run a job in this process; what failed, in words, empty where nothing did.
+
+    Raises KeyboardInterrupt where somebody stopped it: Dagster ends the run and says so as a failure.
+    """
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition,
@@ -55,6 +58,8 @@ def run_here(
         if event.event_type == DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error
             cause = error.cause if error and error.cause else error
+            if cause and cause.cls_name == "DagsterExecutionInterruptedError":
+                raise KeyboardInterrupt
             failures.append(f"{event.step_key}: {_first_line(cause.message) if cause else 'failed'}")
     return failures or [f"{job} failed; see the run in `clio dev`"]
 

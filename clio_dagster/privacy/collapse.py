@@ -30,6 +30,10 @@ LONG_PEAK, SHORT_PEAK = 4, 12
 SKELETON_WORDS = 6
 """Function words that a skeleton needs. On CLINC150, crowd-written around templates, it sets 1.1 % aside."""
 
+OPENING_WORDS, OPENING_FROM_WORDS = 6, 16
+"""First words that a template's texts share when whole phrases of it are slots, and how long a text must be for
+them to be telling: people ask short things alike."""
+
 _SLOTS = (
     r"https?://\S+|www\.\S+"
     r"|\S+@\S+"
@@ -47,8 +51,11 @@ def collapsed(rows: pl.DataFrame) -> pl.Series:
     `rows`: cluster_id, text (null is like no other), order (unique numbers; the lowest of a group stay).
     Groups do not reach beyond a cluster.
     """
-    work = rows.select("cluster_id", "order", *template_keys(rows["text"])).with_row_index("row")
-    kept = _keep(_keep(work, "form"), "skeleton")
+    form, skeleton = template_keys(rows["text"])
+    work = rows.select("cluster_id", "order", form, skeleton, openings(form)).with_row_index("row")
+    kept = work
+    for key in ("form", "skeleton", "opening"):
+        kept = _keep(kept, key)
     return pl.Series("collapsed", ~work["row"].is_in(kept["row"].implode()))
 
 
@@ -74,6 +81,20 @@ def template_keys(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     keys = masked.select("text", "form", skeleton=_skeletons(masked["tokens"]))
     joined = texts.alias("text").to_frame().join(keys, on="text", how="left", maintain_order="left")
     return joined["form"], joined["skeleton"]
+
+
+def openings(forms: pl.Series) -> pl.Series:
+    """The first words of each form that is long; null for the others, whose openings are alike by chance."""
+    words = pl.col("form").str.split(" ")
+    return (
+        forms.alias("form")
+        .to_frame()
+        .select(
+            pl.when(words.list.len() >= OPENING_FROM_WORDS)
+            .then(words.list.head(OPENING_WORDS).list.join(" "))
+            .alias("opening")
+        )["opening"]
+    )
 
 
 def _skeletons(tokens: pl.Series) -> pl.Series:
@@ -103,7 +124,8 @@ def _keep(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """The rows that a grouping by `key` leaves: of each group those of lowest order."""
     size = pl.len().over("cluster_id", key)
     words = pl.col(key).str.count_matches(" ", literal=True) + 1
-    peak = pl.when(words >= LONG_TEXT_WORDS).then(LONG_PEAK).otherwise(SHORT_PEAK)
+    is_long = words >= LONG_TEXT_WORDS if key != "opening" else pl.lit(True)
+    peak = pl.when(is_long).then(LONG_PEAK).otherwise(SHORT_PEAK)
     falling = (2 * peak - size.cast(pl.Int64)).clip(lower_bound=1)
     counts_as = pl.min_horizontal(size.cast(pl.Int64), falling)
     place = pl.col("order").rank("ordinal").over("cluster_id", key)
