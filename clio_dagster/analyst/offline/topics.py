@@ -280,8 +280,10 @@ def _describe(name: _Name, topic: _Topic) -> str:
     """At most two sentences; each part of a list is a clause of its own, so that only words need support."""
     asked = f"Users asked {_asked(name)}."
     used = stems(name.text.replace(",", " ").replace(":", " ").casefold().split())
-    mentioned = [*name.words, *_distinct(list(topic.words), used)][:_MENTIONED]
     vocabulary = topic.sample.vocabulary
+    # A generic word needs no support to be used, but "many" must have said what many are said to have.
+    told = [*name.words, *_distinct(list(topic.words), used)]
+    mentioned = [word for word in told if word in vocabulary.words][:_MENTIONED]
     if len(mentioned) > 1:
         longer = f"{asked} Many mentioned {listed(mentioned)}."
         if not violations(longer, vocabulary):

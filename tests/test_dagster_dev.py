@@ -1,0 +1,486 @@
+"""`clio dev` as a person uses it: real server, daemon and run workers, asked over GraphQL as the UI asks.
+
+The server is started in a folder that holds an `assets.py` and a `dagster.yaml` of somebody else's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from clio_dagster.home import environment
+from clio_dagster.release.read import release_dates, verify
+from clio_dagster.settings import load_settings
+from clio_dagster.tables import FACETS, TABLES
+from resources.contracts import models
+from tests.scenario import CLIO, DAGSTER, Site, shingles
+
+CONVERSATIONS = 600
+LANGUAGES = ("de", "en", "other")
+READ = ("raw_conversations", "facets", "embeddings")
+RAGGED = ("2026-11-01|de", "2026-11-03|en", "2026-11-05|other")
+PLANTED = "Letters of Jane Whitcombe"
+QUOTED_WORDS = 7
+"""Words in a row that make a quotation: fewer are anybody's."""
+
+OWN_COMMAND = "SupersessionWarning: Function `definitions_validate_command` is superseded"
+"""What Dagster says of its own command before it looks at ours."""
+
+LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $params) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  }
+}"""
+BACKFILL = """
+mutation($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
+  }
+}"""
+RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status startTime endTime } } }"
+BACKFILL_STATUS = """
+query($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill { status numPartitions runs { runId status } }
+  }
+}"""
+LOGS = """
+query($id: ID!) {
+  logsForRun(runId: $id) {
+    ... on EventConnection {
+      events { __typename ... on MessageEvent { message } ... on ErrorEvent { error { message stack } } }
+    }
+  }
+}"""
+ASSETS = """
+{
+  assetNodes {
+    assetKey { path } groupName description kinds dependencyKeys { path }
+    owners { ... on TeamAssetOwner { team } ... on UserAssetOwner { email } }
+    metadataEntries { ... on TableSchemaMetadataEntry { schema { columns { name type description } } } }
+    assetChecksOrError {
+      ... on AssetChecks { checks { name blocking description partitionDefinition { description } } }
+    }
+  }
+}"""
+MATERIALIZED = """
+query($asset: AssetKeyInput!, $partitions: [String!]) {
+  assetNodeOrError(assetKey: $asset) {
+    ... on AssetNode { assetMaterializations(partitions: $partitions) { runId partition } }
+  }
+}"""
+VERDICTS = """
+query($asset: AssetKeyInput!, $check: String!, $partition: String) {
+  assetCheckExecutions(assetKey: $asset, checkName: $check, partition: $partition, limit: 1) { status runId }
+}"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `clio dev` and the calls that its UI makes."""
+
+    site: Site
+    process: subprocess.Popen[bytes]
+    port: int
+    output: Path
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def launch(
+        self,
+        partition: str,
+        assets: Sequence[str] = (),
+        checks: Sequence[tuple[str, str]] | None = None,
+        job: str = "__ASSET_JOB",
+    ) -> str:
+        """What *Materialize* does for one partition: the run's id."""
+        selector: dict[str, Any] = {
+            "repositoryLocationName": "clio",
+            "repositoryName": "__repository__",
+            "pipelineName": job,
+            "assetSelection": [{"path": [name]} for name in assets],
+        }
+        if checks is not None:
+            selector["assetCheckSelection"] = [
+                {"assetKey": {"path": [asset]}, "name": name} for asset, name in checks
+            ]
+        tags = [{"key": "dagster/partition", "value": partition}]
+        params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+        launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["runId"])
+
+    def backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
+        """What *Materialize* does for several partitions: the backfill's id."""
+        params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": partitions}
+        launched = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return str(launched["backfillId"])
+
+    def ended(self, run: str) -> Any:
+        """The run once it has ended."""
+        ends = ("SUCCESS", "FAILURE", "CANCELED")
+        return self._until(lambda: self.ask(RUN, id=run)["runOrError"], lambda found: found["status"] in ends)
+
+    def backfilled(self, backfill: str) -> Any:
+        """The backfill once it has ended."""
+        return self._until(
+            lambda: self.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"],
+            lambda found: found["status"] not in ("REQUESTED", "CANCELING", "FAILING"),
+        )
+
+    def logs(self, run: str) -> Any:
+        return self.ask(LOGS, id=run)["logsForRun"]["events"]
+
+    def materializations(self, asset: str, partitions: Sequence[str] | None = None) -> list[tuple[str, str]]:
+        """Partition and run of an asset's materializations, newest first."""
+        node = self.ask(MATERIALIZED, asset={"path": [asset]}, partitions=partitions)["assetNodeOrError"]
+        return [(event["partition"], event["runId"]) for event in node["assetMaterializations"]]
+
+    def verdict(self, check: str, partition: str) -> tuple[str, str]:
+        """Status and run of the last execution of one of the tree's checks for a date."""
+        asset = {"path": ["audited_summaries"]}
+        (last,) = self.ask(VERDICTS, asset=asset, check=check, partition=partition)["assetCheckExecutions"]
+        return last["status"], last["runId"]
+
+    def _until(self, look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float = 300) -> Any:
+        deadline = time.monotonic() + seconds
+        found = look()
+        while not enough(found):
+            assert time.monotonic() < deadline, f"still {found['status']} after {seconds:.0f} s"
+            time.sleep(0.5)
+            found = look()
+        return found
+
+
+def start(site: Site, folder: Path) -> Server:
+    """`clio dev` started in `folder`, once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    output = site.folder / "dev.log"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [CLIO, "dev", "--port", str(port)],
+            env=site.environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    server = Server(site, process, port, output)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            server.ask("{ version }")
+            return server
+        except OSError:
+            time.sleep(0.5)
+    stop(server)
+    raise AssertionError(output.read_text("utf-8"))
+
+
+def stop(server: Server) -> None:
+    """End the server and whatever it started, kindly first."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.process.pid, kind)
+            server.process.wait(timeout=30)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("dev"), {"languages": "de,en"})
+    run = site.clio("demo", "--conversations", str(CONVERSATIONS))
+    assert run.returncode == 0, run.stderr
+    return site
+
+
+@pytest.fixture(scope="module")
+def server(site: Site) -> Iterator[Server]:
+    elsewhere = site.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "assets.py").write_text("raise SystemExit('not ours')\n", "utf-8")
+    (elsewhere / "dagster.yaml").write_text("telemetry:\n  enabled: true\n", "utf-8")
+    server = start(site, elsewhere)
+    yield server
+    stop(server)
+
+
+@pytest.fixture(scope="module")
+def days(site: Site) -> list[str]:
+    return [day.isoformat() for day in release_dates(site.releases)]
+
+
+@pytest.fixture(scope="module")
+def nodes(server: Server) -> dict[str, Any]:
+    """Assets as the UI is told of them, by name."""
+    return {node["assetKey"]["path"][0]: node for node in server.ask(ASSETS)["assetNodes"]}
+
+
+@dataclass(frozen=True)
+class Backfills:
+    """A backfill of the whole week and one of a ragged selection."""
+
+    week: Any
+    ragged: Any
+
+
+@pytest.fixture(scope="module", autouse=True)
+def asked(server: Server, days: list[str]) -> Backfills:
+    """Ids of the backfills, asked for before anything else: the daemon looks every 30 seconds."""
+    week = [f"{day}|{language}" for day in days for language in LANGUAGES]
+    return Backfills(server.backfill(READ, week), server.backfill(READ, RAGGED))
+
+
+@pytest.fixture(scope="module")
+def backfills(server: Server, asked: Backfills) -> Backfills:
+    """The backfills, ended."""
+    return Backfills(server.backfilled(asked.week), server.backfilled(asked.ragged))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What came of asking for a date's release, and for its gate's check, after its tree was changed by hand."""
+
+    day: str
+    before: dict[str, bytes]
+    after: dict[str, bytes]
+    release: Any
+    release_logs: str
+    check_run: str
+    gate: dict[str, tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def refusal(server: Server, days: list[str], backfills: Backfills) -> Refusal:
+    day = days[-2]
+    before = server.site.released()
+    with duckdb.connect(str(server.site.home / "clio.duckdb")) as connection:
+        changed = connection.execute(
+            "update restricted.audited_summaries set name = $name, privacy_score = 2 "
+            "where date = $day and node_id = (select min(node_id) from restricted.audited_summaries "
+            "where date = $day and status = 'published')",
+            {"name": PLANTED, "day": day},
+        ).fetchall()
+    assert changed == [(1,)]
+    release = server.launch(day, ["release"], checks=[])
+    ended = server.ended(release)
+    check = server.launch(day, checks=[("audited_summaries", "privacy_gate")])
+    server.ended(check)
+    return Refusal(
+        day,
+        before,
+        server.site.released(),
+        ended,
+        json.dumps(server.logs(release)),
+        check,
+        {each: server.verdict("privacy_gate", each) for each in days},
+    )
+
+
+# What is shown.
+
+
+def test_every_table_is_an_asset(nodes: dict[str, Any]) -> None:
+    unpartitioned = {"quarantine", "sources", "releases"}
+    tables = set(TABLES) - unpartitioned | {model.name for model in models()}
+    assert set(nodes) == tables | {"landing", "landed", "release"}
+
+
+def test_every_asset_says_what_it_is(nodes: dict[str, Any]) -> None:
+    for name, node in nodes.items():
+        assert node["description"], name
+        assert node["groupName"] != "default", name
+        assert node["kinds"], name
+        assert node["owners"], name
+
+
+def test_every_asset_shows_its_columns(nodes: dict[str, Any]) -> None:
+    for name, node in nodes.items():
+        (schema,) = [entry["schema"] for entry in node["metadataEntries"] if "schema" in entry]
+        assert schema["columns"], name
+        assert [column["name"] for column in schema["columns"] if not column["description"]] == [], name
+
+
+def test_the_lineage_leads_from_the_files_to_the_release(nodes: dict[str, Any]) -> None:
+    found = {"release"}
+    waiting = ["release"]
+    while waiting:
+        above = {key["path"][0] for key in nodes[waiting.pop()]["dependencyKeys"]} - found
+        found |= above
+        waiting += above
+    assert {"landing", "landed", *READ, "clusters", "audited_summaries", "topics"} <= found
+
+
+def test_every_check_is_of_a_partition_and_blocks(nodes: dict[str, Any]) -> None:
+    checks = [check for node in nodes.values() for check in node["assetChecksOrError"].get("checks", ())]
+    assert len(checks) > 100
+    assert [check["name"] for check in checks if not (check["blocking"] and check["description"])] == []
+    assert [check["name"] for check in checks if not check["partitionDefinition"]] == []
+
+
+# What is asked of it.
+
+
+def test_a_partition_is_materialized_and_its_checks_run(server: Server) -> None:
+    partition = "2026-11-02|en"
+    run = server.launch(partition, READ)
+    assert server.ended(run)["status"] == "SUCCESS"
+    for asset in READ:
+        assert (partition, run) in server.materializations(asset, [partition])
+    checked = [event for event in server.logs(run) if event["__typename"] == "AssetCheckEvaluationEvent"]
+    assert len(checked) == 2 * len(READ)
+
+
+def test_a_partition_that_is_asked_for_twice_is_made_by_one_run_at_a_time(server: Server) -> None:
+    runs = [server.launch("2026-11-02|de", ["raw_conversations"], checks=[]) for _ in range(2)]
+    first, second = sorted((server.ended(run) for run in runs), key=lambda run: run["startTime"])
+    assert (first["status"], second["status"]) == ("SUCCESS", "SUCCESS")
+    assert second["startTime"] >= first["endTime"]
+
+
+def test_a_backfill_of_seven_days_in_three_languages_ends_green(backfills: Backfills) -> None:
+    assert (backfills.week["status"], backfills.week["numPartitions"]) == ("COMPLETED_SUCCESS", 21)
+    assert {run["status"] for run in backfills.week["runs"]} == {"SUCCESS"}
+
+
+def test_a_backfill_is_a_run_a_language(backfills: Backfills) -> None:
+    assert len(backfills.week["runs"]) == len(LANGUAGES)
+
+
+def test_a_ragged_backfill_makes_what_was_asked_for_and_nothing_else(
+    server: Server, backfills: Backfills
+) -> None:
+    assert backfills.ragged["status"] == "COMPLETED_SUCCESS"
+    runs = {run["runId"] for run in backfills.ragged["runs"]}
+    for asset in READ:
+        made = [partition for partition, run in server.materializations(asset) if run in runs]
+        assert sorted(made) == sorted(RAGGED)
+
+
+def test_a_date_is_published_by_its_job(server: Server, days: list[str]) -> None:
+    run = server.launch(days[0], job="publish")
+    assert server.ended(run)["status"] == "SUCCESS"
+    assert server.materializations("release", [days[0]])[0] == (days[0], run)
+    assert verify(server.site.releases / days[0]) == []
+
+
+# The gate.
+
+
+def test_a_release_asked_for_alone_refuses_a_tree_that_was_changed(refusal: Refusal) -> None:
+    assert refusal.release["status"] == "FAILURE"
+    assert f"Refused: release {refusal.day} refused: " in refusal.release_logs
+
+
+def test_a_refusal_says_why_and_quotes_nothing(refusal: Refusal) -> None:
+    assert "auditor's score below 3" in refusal.release_logs
+    assert "Whitcombe" not in refusal.release_logs
+
+
+def test_a_refused_release_leaves_the_old_one_in_place(refusal: Refusal) -> None:
+    assert f"{refusal.day}/manifest.json" in refusal.before
+    assert refusal.after == refusal.before
+
+
+def test_the_gates_check_fails_for_the_changed_date_alone(refusal: Refusal) -> None:
+    assert refusal.gate[refusal.day] == ("FAILED", refusal.check_run)
+    assert {status for day, (status, _) in refusal.gate.items() if day != refusal.day} == {"SUCCEEDED"}
+
+
+# What is left behind.
+
+
+def test_logs_hold_no_conversation_facet_or_refused_name(
+    server: Server, backfills: Backfills, refusal: Refusal
+) -> None:
+    corpus = next((server.site.home / "demo").glob("*.jsonl.gz"))
+    with gzip.open(corpus, "rt", encoding="utf-8") as file:
+        records = [json.loads(line) for line in file]
+    texts = [message["content"] for record in records for message in record["messages"]]
+    texts += server.site.warehouse.read(FACETS, None, ["request"])["request"].drop_nulls().to_list()
+    said = {shingle for text in texts for shingle in shingles(text, QUOTED_WORDS)}
+    assert len(said) > 5_000
+    logs = [(name, text) for name, text in server.site.open_texts() if name.startswith("dagster/")]
+    logs.append(("dev.log", server.output.read_text("utf-8")))
+    assert {Path(name).suffix for name, _ in logs} >= {".db", ".err", ".log"}
+    quoted = {name for name, text in logs if not said.isdisjoint(shingles(text, QUOTED_WORDS))}
+    assert quoted == set()
+    assert {name for name, text in logs if "Whitcombe" in text} == set()
+
+
+def test_neither_server_nor_runs_warn_of_anything(server: Server, backfills: Backfills) -> None:
+    warned = [line for line in server.output.read_text("utf-8").splitlines() if "warning" in line.casefold()]
+    for path in (server.site.home / "dagster" / "logs").rglob("*.err"):
+        warned += [line for line in path.read_text("utf-8").splitlines() if "warning" in line.casefold()]
+    assert warned == []
+
+
+def test_the_definitions_validate_without_a_warning_of_ours(site: Site) -> None:
+    run = subprocess.run(
+        [DAGSTER, "definitions", "validate", "-m", "clio_dagster.definitions"],
+        env=site.environment,
+        cwd=site.folder,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said
+    warned = [line for line in said.splitlines() if "warning" in line.casefold()]
+    assert [line for line in warned if OWN_COMMAND not in line] == []
+
+
+def test_the_settings_of_a_folder_reach_a_process_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("CLIO_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "clio.toml").write_text('languages = ["de", "en"]\nhome = "home"\nprofile = "production"\n')
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path / "there")
+    assert load_settings() == settings
+
+
+def test_the_server_and_all_that_it_started_end_when_told(server: Server) -> None:
+    os.killpg(server.process.pid, signal.SIGTERM)
+    server.process.wait(timeout=60)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(server.process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.2)
+    raise AssertionError("processes of the server are left")
