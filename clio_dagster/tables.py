@@ -327,7 +327,7 @@ EXACT_COVERAGE = Table(
 
 PUBLISHED_COVERAGE = Table(
     "published_coverage",
-    "The same with noise; small cells absent.",
+    "What became of a day's conversations, with noise; small cells absent.",
     (
         _DATE,
         _LANGUAGE,

@@ -19,7 +19,8 @@ from dagster import AssetExecutionContext
 from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
-from clio_dagster.tables import Table
+from clio_dagster.tables import MESSAGES_TYPE, VECTOR_TYPE, Table
+from resources.slices import content_hash
 from resources.warehouse import Slice, Warehouse
 
 HELD_SECONDS, HELD_SLICES = 1.0, 64
@@ -132,7 +133,10 @@ def write(warehouse: Warehouse, slices: Slices) -> Written:
 
     def stored(partition: str) -> str | None:
         prints = {found[partition].fingerprint if partition in found else None for found in known.values()}
-        return prints.pop() if len(prints) == 1 else None
+        is_whole = all(
+            _is_as_written(warehouse, table, known[table.name].get(partition)) for table in slices.tables
+        )
+        return prints.pop() if len(prints) == 1 and is_whole else None
 
     def flush() -> None:
         fresh = [made for made in held if made.frames]
@@ -159,6 +163,18 @@ def write(warehouse: Warehouse, slices: Slices) -> Written:
             flush()
     flush()
     return written
+
+
+def _is_as_written(warehouse: Warehouse, table: Table, stored: Slice | None) -> bool:
+    """Whether a slice still holds what its stage wrote: one that was edited since is made again, not kept.
+
+    Conversations and vectors, too large to read for this, are taken as they are: no release reads them.
+    """
+    if stored is None or any(column.dtype in (VECTOR_TYPE, MESSAGES_TYPE) for column in table.columns):
+        return True
+    return (
+        content_hash(warehouse.read(table, partition_values(table, stored.partition))) == stored.content_hash
+    )
 
 
 def _record(made: Made, by_table: Mapping[str, Slice]) -> Record:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 from dagster import (
@@ -121,6 +122,16 @@ def test_what_decides_a_slice_makes_it_anew_when_it_changes(stage: Stage, what: 
     setattr(stage, what, value)
     stage.run()
     assert stage.made == ["2026-11-01"]
+
+
+def test_a_slice_that_was_edited_by_hand_is_made_anew(stage: Stage) -> None:
+    stage.run()
+    with duckdb.connect(str(stage.warehouse.path)) as connection:
+        connection.execute("update restricted.names set passes = true")
+    stage.run()
+    assert stage.made == ["2026-11-01"]
+    stage.run()
+    assert stage.made == []
 
 
 def test_the_order_in_which_settings_are_named_does_not_matter(stage: Stage) -> None:
