@@ -4,13 +4,15 @@ Answers the colluder who fills a threshold with one text: varying its slots (nam
 single words) makes near-identical text look dissimilar for free, so texts are compared by what is left when
 slots are masked.
 
-Two keys, each made from a text alone, never from the texts beside it, and the second coarser than the first:
-the *form*, with numbers, quoted strings, links, placeholders and capitalised words inside a sentence masked;
+Three keys, each made from a text alone, never from the texts beside it, the others coarser than the first: the
+*form*, with numbers, quoted strings, links, placeholders and capitalised words inside a sentence masked;
 and the *skeleton*, the form with everything but function words masked, where enough of those are left to be
-telling. A group counts as its size while small (short requests of different people look alike), and then as
+telling; and, of long texts, the *opening*, the form's first words, which stay where whole phrases are slots. A
+group counts as its size while small (short requests of different people look alike), and then as
 less the larger it grows, down to one: 1, 2, 3, 4, 3, 2, 1, 1 … for long texts. Rising and falling by single
 steps keeps what one conversation can move at one, where a plain rule "from five up, one" would let the fifth
-text move the count by three: a larger signal than the noise is made for.
+text move the count by three: a larger signal than the noise is made for. The opening is not coarser than the
+skeleton: a text that falls into a group of each may move the count by up to three after all.
 """
 
 from __future__ import annotations
