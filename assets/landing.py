@@ -64,11 +64,9 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     Bad records go to the quarantine with the place and the reason, and never stop the good ones. The columns are the
     quarantine's; those of the conversations are at `landed`.
     """
-    totals = {"records": 0, "landed": 0, "quarantined": 0, "slices": 0}
     for key in context.partition_keys:
         result = _land(key, site)
-        for name, count in _report(context, site, result).items():
-            totals[name] += count
+        _report(context, site, result)
         context.add_asset_metadata(
             {
                 "records": result.records,
@@ -106,7 +104,7 @@ def _land(key: str, site: Site) -> Landing:
         return land(path, key=key, settings=site.settings, on_progress=on_progress)
 
 
-def _report(context: AssetExecutionContext, site: Site, result: Landing) -> dict[str, int]:
+def _report(context: AssetExecutionContext, site: Site, result: Landing) -> None:
     dates = sorted(result.slices["date"].unique())
     site.warehouse.write(QUARANTINE, {"source": result.source}, result.quarantined)
     before = site.warehouse.read(SOURCES_TABLE, {"source": result.source})
@@ -132,9 +130,3 @@ def _report(context: AssetExecutionContext, site: Site, result: Landing) -> dict
                     tags={"dagster/data_version": slice_hash(site.settings.home, date, language)},
                 )
             )
-    return {
-        "records": result.records,
-        "landed": result.landed,
-        "quarantined": result.quarantined.height,
-        "slices": result.slices.height,
-    }
