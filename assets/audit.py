@@ -5,13 +5,13 @@ from dagster import AssetExecutionContext, asset
 
 from assets.clusters import latest, window
 from assets.common import about
-from assets.partitions import DATES, SETTINGS
+from assets.partitions import DATES, settings_used
 from clio_dagster.analyst.protocol import Summary
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
 from clio_dagster.privacy.gate import audit_tree
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED
-from resources.io_manager import Reader
+from resources.io_manager import Reader, hashes_of
 from resources.readers import AnalystResource
 from resources.site import Site
 from resources.stage import Slices
@@ -27,7 +27,7 @@ def audited_summaries(
     site: Site,
     analyst: AnalystResource,
 ) -> Slices:
-    hashes = [reader.hashes(context.partition_keys) for reader in (hierarchy, vocabularies)]
+    hashes = hashes_of((hierarchy, vocabularies), context.partition_keys)
 
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree = hierarchy.read(key)
@@ -49,9 +49,7 @@ def audited_summaries(
     return Slices(
         context,
         [AUDITED_SUMMARIES],
-        inputs=lambda key: (
-            [found[key] for found in hashes] if all(key in found for found in hashes) else None
-        ),
+        inputs=hashes,
         make=make,
-        uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
+        uses={"analyst": analyst.identity} | settings_used(*USES),
     )

@@ -7,7 +7,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, multi_asset
 
 from assets.common import MANY_A_RUN, outs
-from assets.partitions import DATES, SETTINGS, WINDOW
+from assets.partitions import DATES, SETTINGS, WINDOW, settings_used
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, EMBEDDINGS, FACETS, RELEASES
@@ -56,7 +56,7 @@ def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[W
             [CLUSTERS, CLUSTER_MEMBERS],
             inputs=lambda key: {each: hashes.get(each) for each in window(key)} if key in hashes else None,
             make=make,
-            uses={name: getattr(SETTINGS, name) for name in USES},
+            uses=settings_used(*USES),
         ),
     )
     return written, written

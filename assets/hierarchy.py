@@ -7,12 +7,12 @@ from dagster import AssetExecutionContext, asset
 
 from assets.clusters import earlier, latest
 from assets.common import about
-from assets.partitions import DATES, SETTINGS
+from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.hierarchy.hierarchizer import build_hierarchy
 from clio_dagster.tables import HIERARCHY
-from resources.io_manager import Reader
+from resources.io_manager import Reader, hashes_of
 from resources.readers import AnalystResource
 from resources.site import Site
 from resources.stage import Slices
@@ -31,7 +31,7 @@ def hierarchy(
     analyst: AnalystResource,
 ) -> Slices:
     upstream = (clusters, cluster_members, cluster_summaries, vocabularies)
-    hashes = [reader.hashes(context.partition_keys) for reader in upstream]
+    hashes = hashes_of(upstream, context.partition_keys)
 
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree, _ = build_hierarchy(
@@ -50,9 +50,7 @@ def hierarchy(
     return Slices(
         context,
         [HIERARCHY],
-        inputs=lambda key: (
-            [found[key] for found in hashes] if all(key in found for found in hashes) else None
-        ),
+        inputs=hashes,
         make=make,
-        uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
+        uses={"analyst": analyst.identity} | settings_used(*USES),
     )

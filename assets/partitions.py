@@ -35,6 +35,11 @@ WINDOW = TimeWindowPartitionMapping(
 """A date from the days of its trailing window."""
 
 
+def settings_used(*names: str) -> dict[str, object]:
+    """For Slices.uses: the values of the settings that decide what a stage makes."""
+    return {name: getattr(SETTINGS, name) for name in names}
+
+
 def slices_of(date: str) -> list[str]:
     """Keys of the date × language slices of a date, in order."""
     return [f"{date}|{language}" for language in SETTINGS.partition_languages]

@@ -4,7 +4,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, asset, multi_asset
 
 from assets.common import MANY_A_RUN, about, outs
-from assets.partitions import ALL_LANGUAGES, DATES, SETTINGS, slices_of
+from assets.partitions import ALL_LANGUAGES, DATES, SETTINGS, settings_used, slices_of
 from clio_dagster.clusters.positions import positions as positions_of
 from clio_dagster.coverage import exact_coverage_of
 from clio_dagster.privacy.cells import members_of_day, publish_cells, publish_coverage
@@ -17,7 +17,7 @@ from clio_dagster.tables import (
     SOURCES,
     Table,
 )
-from resources.io_manager import Reader
+from resources.io_manager import Reader, hashes_of
 from resources.readers import EmbedderResource
 from resources.site import Site
 from resources.stage import Slices, Written, write
@@ -42,16 +42,15 @@ def published_cells(
     facets: Reader,
     site: Site,
 ) -> tuple[Written, Written, Written]:
-    dated = [
-        reader.hashes(context.partition_keys) for reader in (audited_summaries, clusters, cluster_members)
-    ]
+    dated = hashes_of((audited_summaries, clusters, cluster_members), context.partition_keys)
     sliced = facets.hashes(slice_key for key in context.partition_keys for slice_key in slices_of(key))
 
     def inputs(key: str) -> object:
-        if not all(key in found for found in dated):
+        hashes = dated(key)
+        if hashes is None:
             return None
         return [
-            [found[key] for found in dated],
+            hashes,
             [sliced.get(each) for each in slices_of(key)],
             _quarantined(site, key),
         ]
@@ -90,7 +89,7 @@ def published_cells(
             [PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE],
             inputs=inputs,
             make=make,
-            uses={name: getattr(SETTINGS, name) for name in USES},
+            uses=settings_used(*USES),
         ),
     )
     return written, written, written

@@ -34,7 +34,7 @@ from resources.contracts import contracts
 from resources.freshness import release_fingerprint
 from resources.readers import AnalystResource, EmbedderResource
 from resources.site import Site
-from resources.slices import content_hash
+from resources.stage import is_as_written
 
 MARTS = tuple(RELEASE_TABLES)
 
@@ -108,14 +108,15 @@ def _publish(
         fingerprint = release_fingerprint(
             settings, date.fromisoformat(key), (analyst.identity, embedder.identity)
         )
-        _remember(site, key, parse_manifest(signed), hashlib.sha256(signed).hexdigest(), fingerprint)
+        published = parse_manifest(signed)
+        _remember(site, key, published, hashlib.sha256(signed).hexdigest(), fingerprint)
     topics = tables["topics"]
     context.add_asset_metadata(
         {
             "rows": topics.height,
             "seconds": round(time.perf_counter() - started, 3),
             "levels": topics["level"].n_unique(),
-            "revision": parse_manifest(signed).revision,
+            "revision": published.revision,
             "explorer": MetadataValue.path(folder / "explorer" / "index.html"),
         },
         asset_key=context.asset_key,
@@ -136,7 +137,7 @@ def _tampered(site: Site, key: str) -> list[str]:
         stored = site.warehouse.slice_of(table, values)
         if stored is None:
             reasons.append(f"{table.name} is not there: materialize it first")
-        elif content_hash(site.warehouse.read(table, values)) != stored.content_hash:
+        elif not is_as_written(site.warehouse, table, stored):
             reasons.append(f"{table.name} was changed after its stage wrote it: materialize it again")
     return reasons
 

@@ -5,10 +5,10 @@ from dagster import AssetExecutionContext, multi_asset
 
 from assets.clusters import earlier, read_window
 from assets.common import MANY_A_RUN, outs
-from assets.partitions import DATES, SETTINGS
+from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import summarise
 from clio_dagster.tables import CLUSTER_SUMMARIES, VOCABULARIES
-from resources.io_manager import Reader
+from resources.io_manager import Reader, hashes_of
 from resources.readers import AnalystResource
 from resources.site import Site
 from resources.stage import Slices, Written, write
@@ -35,7 +35,7 @@ def cluster_summaries(
     site: Site,
     analyst: AnalystResource,
 ) -> tuple[Written, Written]:
-    hashes = [reader.hashes(context.partition_keys) for reader in (clusters, cluster_members)]
+    hashes = hashes_of((clusters, cluster_members), context.partition_keys)
 
     def make(key: str) -> dict[str, pl.DataFrame]:
         facets, vectors = read_window(site, key)
@@ -56,11 +56,9 @@ def cluster_summaries(
         Slices(
             context,
             [CLUSTER_SUMMARIES, VOCABULARIES],
-            inputs=lambda key: (
-                [found[key] for found in hashes] if all(key in found for found in hashes) else None
-            ),
+            inputs=hashes,
             make=make,
-            uses={"analyst": analyst.identity} | {name: getattr(SETTINGS, name) for name in USES},
+            uses={"analyst": analyst.identity} | settings_used(*USES),
         ),
     )
     return written, written

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -38,6 +38,12 @@ class Reader:
         found = self.warehouse.slices(self.table, list(partitions))
         self._empty.update(partition for partition, stored in found.items() if not stored.rows)
         return {partition: stored.content_hash for partition, stored in found.items()}
+
+
+def hashes_of(readers: Sequence[Reader], partitions: Sequence[str]) -> Callable[[str], list[str] | None]:
+    """For Slices.inputs: content hashes of the same partition of several tables; None where one is not there."""
+    hashes = [reader.hashes(partitions) for reader in readers]
+    return lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None
 
 
 class WarehouseIOManager(ConfigurableIOManager):

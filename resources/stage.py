@@ -134,7 +134,9 @@ def write(warehouse: Warehouse, slices: Slices) -> Written:
     def stored(partition: str) -> str | None:
         prints = {found[partition].fingerprint if partition in found else None for found in known.values()}
         is_whole = all(
-            _is_as_written(warehouse, table, known[table.name].get(partition)) for table in slices.tables
+            _is_taken_as_it_is(table) or is_as_written(warehouse, table, known[table.name][partition])
+            for table in slices.tables
+            if partition in known[table.name]
         )
         return prints.pop() if len(prints) == 1 and is_whole else None
 
@@ -165,16 +167,15 @@ def write(warehouse: Warehouse, slices: Slices) -> Written:
     return written
 
 
-def _is_as_written(warehouse: Warehouse, table: Table, stored: Slice | None) -> bool:
-    """Whether a slice still holds what its stage wrote: one that was edited since is made again, not kept.
+def is_as_written(warehouse: Warehouse, table: Table, stored: Slice) -> bool:
+    """Whether a slice still holds what its stage wrote: what was edited since is neither kept nor released."""
+    values = partition_values(table, stored.partition)
+    return content_hash(warehouse.read(table, values)) == stored.content_hash
 
-    Conversations and vectors, too large to read for this, are taken as they are: no release reads them.
-    """
-    if stored is None or any(column.dtype in (VECTOR_TYPE, MESSAGES_TYPE) for column in table.columns):
-        return True
-    return (
-        content_hash(warehouse.read(table, partition_values(table, stored.partition))) == stored.content_hash
-    )
+
+def _is_taken_as_it_is(table: Table) -> bool:
+    """Conversations and vectors, which are too large to read for this; no release reads them."""
+    return any(column.dtype in (VECTOR_TYPE, MESSAGES_TYPE) for column in table.columns)
 
 
 def _record(made: Made, by_table: Mapping[str, Slice]) -> Record:
