@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.clusters import nmi
 from clio_dagster.tables import PUBLISHED
-from resources.warehouse import Warehouse
+from resources.duckdb_warehouse import DuckDBWarehouse
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
             "label": [record["metadata"]["label"].get(arguments.label, "") for record in records],
         }
     )
-    warehouse = Warehouse(arguments.home.absolute())
+    warehouse = DuckDBWarehouse(arguments.home.absolute())
     members = warehouse.read("cluster_members")
     members = members.filter(pl.col("date") == pl.col("date").max())
     day = members["date"][0]

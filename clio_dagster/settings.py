@@ -44,7 +44,20 @@ class Settings(BaseSettings):
         Path("~/.config/clio/key"),
         description="Secret for pseudonyms and noise, made on first use. Must lie outside CLIO_HOME.",
     )
-    storage: Literal["duckdb"] = Field("duckdb", description="Where intermediates are kept.")
+    storage: Literal["duckdb", "s3"] = Field(
+        "duckdb", description="Where intermediates are kept: a DuckDB file in CLIO_HOME, or an S3 bucket."
+    )
+    s3_bucket: str | None = Field(None, description="Bucket of the S3 profile.")
+    s3_prefix: str = Field(
+        "clio", description="Prefix of everything that the S3 profile keeps in its bucket."
+    )
+    s3_endpoint: str | None = Field(
+        None, description="URL of an S3-compatible store; unset: AWS, with the environment's credentials."
+    )
+    inbox: str | None = Field(
+        None,
+        description="Folder, or s3://BUCKET/PREFIX, whose new and changed files are landed as they come.",
+    )
 
     # Days and languages.
     timezone: str = Field("UTC", description="IANA time zone whose days are the partitions.")
@@ -58,6 +71,18 @@ class Settings(BaseSettings):
     )
     window_days: int = Field(
         7, ge=1, le=92, description="Trailing days over which a date's topics are found."
+    )
+    daily_hour: int = Field(
+        2, ge=0, le=23, description="Hour of the day, in CLIO_TIMEZONE, at which the day before is closed."
+    )
+    reconcile_days: int = Field(
+        92, ge=1, le=1000, description="Closed days, back from today, that are kept fresh unattended."
+    )
+    tick_seconds: int = Field(
+        30, ge=1, le=3600, description="Seconds between two looks at the inbox, and at what is stale."
+    )
+    lease_seconds: int = Field(
+        60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )
 
     # Who does the work.
@@ -154,6 +179,12 @@ class Settings(BaseSettings):
     def _check_key_is_elsewhere(self) -> Self:
         if self.key_file.is_relative_to(self.home):
             raise ValueError("key_file must lie outside home: whoever takes the one must not get the other")
+        return self
+
+    @model_validator(mode="after")
+    def _check_bucket(self) -> Self:
+        if self.storage == "s3" and not self.s3_bucket:
+            raise ValueError("storage s3 needs a bucket: set CLIO_S3_BUCKET")
         return self
 
     @property

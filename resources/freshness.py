@@ -17,7 +17,20 @@ from resources.warehouse import Warehouse
 _LANDING = ("timezone", "languages", "start_date", "max_record_bytes")
 """Settings under which a file lands otherwise."""
 
-_WHERE_NOT_WHAT = {"home", "key_file", "threads", "undated_as"}
+_WHERE_NOT_WHAT = {
+    *(
+        "home",
+        "key_file",
+        "threads",
+        "undated_as",
+        "storage",
+        "s3_bucket",
+        "s3_prefix",
+        "s3_endpoint",
+        "inbox",
+    ),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds"),
+}
 """Settings that change where things lie or how fast they are made, and nothing that is published."""
 
 

@@ -9,7 +9,7 @@ from dagster import ConfigurableResource
 from pydantic import Field
 
 from clio_dagster.settings import Settings, load_settings
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, open_warehouse
 
 
 class Site(ConfigurableResource):
@@ -25,4 +25,4 @@ class Site(ConfigurableResource):
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings.home)
+        return open_warehouse(self.settings)

@@ -32,6 +32,10 @@ class Slice:
     written_at: datetime
 
 
+WriteItem = tuple[Table, Mapping[str, object], pl.DataFrame, str]
+"""A slice to be written: table, values of the columns that it is partitioned by, rows, fingerprint."""
+
+
 def slice_values(table: Table, values: Mapping[str, object]) -> dict[str, object]:
     """The slice's values, in the alphabetical order of their columns; ISO text for a date becomes a date.
 

@@ -16,7 +16,7 @@ from clio_dagster.tables import QUARANTINE
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.freshness import stale_dates, unlanded_sources
 from resources.readers import identities
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, open_warehouse
 from sensors.runs import contiguous, date_range, run_here, slice_range
 
 
@@ -51,7 +51,7 @@ def run_sources(
 def _run_sources(
     definitions: Definitions, instance: DagsterInstance, settings: Settings, sources: Iterable[Path]
 ) -> Outcome:
-    warehouse = Warehouse(settings.home)
+    warehouse = open_warehouse(settings)
     outcome = Outcome()
     keys = _register(warehouse, instance, sources, outcome)
     for key in unlanded_sources(warehouse, settings, keys):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from resources.warehouse import Warehouse
+from resources.duckdb_warehouse import DuckDBWarehouse
 
 CLIO = Path(sys.executable).with_name("clio")
 DAGSTER = Path(sys.executable).with_name("dagster")
@@ -53,8 +53,8 @@ class Site:
         return self.home / "releases"
 
     @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse(self.home)
+    def warehouse(self) -> DuckDBWarehouse:
+        return DuckDBWarehouse(self.home)
 
     @property
     def environment(self) -> dict[str, str]:

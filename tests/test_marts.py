@@ -23,7 +23,7 @@ from clio_dagster.tables import (
     PUBLISHED_COVERAGE,
     Table,
 )
-from resources.warehouse import Warehouse
+from resources.duckdb_warehouse import DuckDBWarehouse
 
 DAY = date(2026, 11, 8)
 FOLDER = Path(__file__).parents[1] / "dbt_like_sql"
@@ -33,7 +33,7 @@ MODELS = {model.name: model for model in load_models(FOLDER)}
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a warehouse that has the staging views and nothing else."""
-    warehouse = Warehouse(tmp_path_factory.mktemp("staged"), threads=1)
+    warehouse = DuckDBWarehouse(tmp_path_factory.mktemp("staged"), threads=1)
     for model in MODELS.values():
         if model.materialized == "view":
             build_view(warehouse, model)
@@ -41,12 +41,12 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def warehouse(staged: Path, tmp_path: Path) -> Warehouse:
+def warehouse(staged: Path, tmp_path: Path) -> DuckDBWarehouse:
     shutil.copy(staged, tmp_path)
-    return Warehouse(tmp_path, threads=1)
+    return DuckDBWarehouse(tmp_path, threads=1)
 
 
-def write(warehouse: Warehouse, table: Table, day: date, rows: list[dict[str, Any]]) -> None:
+def write(warehouse: DuckDBWarehouse, table: Table, day: date, rows: list[dict[str, Any]]) -> None:
     frame = pl.DataFrame(
         [{"date": day, "clustered_by": "request", **row} for row in rows] or None, table.schema
     )
@@ -75,7 +75,7 @@ def cell(topic: str, conversations: int, facet: str = "all", value: str = "") ->
     return {"topic": topic, "facet": facet, "value": value, "conversations": conversations}
 
 
-def built(warehouse: Warehouse, name: str, day: date = DAY, window_days: int = 7) -> pl.DataFrame:
+def built(warehouse: DuckDBWarehouse, name: str, day: date = DAY, window_days: int = 7) -> pl.DataFrame:
     model: Model = MODELS[name]
     rows = select_rows(warehouse, model, day, window_days=window_days)
     warehouse.write(model.table, {model.partitioned_by: day}, rows)
@@ -83,7 +83,7 @@ def built(warehouse: Warehouse, name: str, day: date = DAY, window_days: int = 7
     return warehouse.read(model.table, {model.partitioned_by: day})
 
 
-def test_topic_has_the_days_count_and_the_windows_sum(warehouse: Warehouse) -> None:
+def test_topic_has_the_days_count_and_the_windows_sum(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     for days_ago, count in ((0, 40), (6, 30), (7, 999)):
         write(warehouse, PUBLISHED_CELLS, DAY - timedelta(days_ago), [cell("", 400), cell("rain", count)])
@@ -91,7 +91,9 @@ def test_topic_has_the_days_count_and_the_windows_sum(warehouse: Warehouse) -> N
     assert (row["conversations"], row["window_conversations"], row["share"]) == (40, 70, 0.1)
 
 
-def test_topic_whose_cell_does_not_show_today_has_no_count_but_keeps_its_window(warehouse: Warehouse) -> None:
+def test_topic_whose_cell_does_not_show_today_has_no_count_but_keeps_its_window(
+    warehouse: DuckDBWarehouse,
+) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain"), node("0-2", topic="snow")])
     write(warehouse, PUBLISHED_CELLS, DAY, [cell("", 400)])
     write(warehouse, PUBLISHED_CELLS, DAY - timedelta(1), [cell("rain", 30)])
@@ -102,20 +104,22 @@ def test_topic_whose_cell_does_not_show_today_has_no_count_but_keeps_its_window(
     ]
 
 
-def test_share_has_no_more_decimals_than_the_days_count_has_digits_to_speak_of(warehouse: Warehouse) -> None:
+def test_share_has_no_more_decimals_than_the_days_count_has_digits_to_speak_of(
+    warehouse: DuckDBWarehouse,
+) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     write(warehouse, PUBLISHED_CELLS, DAY, [cell("", 5000), cell("rain", 617)])
     assert built(warehouse, "topics")["share"].item() == 0.123
 
 
-def test_share_stops_at_one_where_noise_makes_a_topic_larger_than_its_day(warehouse: Warehouse) -> None:
+def test_share_stops_at_one_where_noise_makes_a_topic_larger_than_its_day(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     write(warehouse, PUBLISHED_CELLS, DAY, [cell("", 40), cell("rain", 41)])
     assert built(warehouse, "topics")["share"].item() == 1.0
 
 
 def test_withheld_node_is_no_topic_and_its_children_hang_from_the_nearest_published_ancestor(
-    warehouse: Warehouse,
+    warehouse: DuckDBWarehouse,
 ) -> None:
     tree = [
         node("3-0", level=3),
@@ -130,7 +134,7 @@ def test_withheld_node_is_no_topic_and_its_children_hang_from_the_nearest_publis
     assert topics.select("node_id", "parent_id").rows() == [("0-0", "3-0"), ("0-1", None), ("3-0", None)]
 
 
-def test_no_exact_count_reaches_a_staging_view_or_a_mart(warehouse: Warehouse) -> None:
+def test_no_exact_count_reaches_a_staging_view_or_a_mart(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     write(
         warehouse, PUBLISHED_CELLS, DAY, [cell("", 400), cell("rain", 40), cell("rain", 30, "language", "es")]
@@ -141,7 +145,7 @@ def test_no_exact_count_reaches_a_staging_view_or_a_mart(warehouse: Warehouse) -
         assert not {987654, 123456} & {value for row in frame.rows() for value in row}
 
 
-def test_topic_lies_where_its_position_says_and_nowhere_without_one(warehouse: Warehouse) -> None:
+def test_topic_lies_where_its_position_says_and_nowhere_without_one(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1"), node("0-2")])
     write(warehouse, POSITIONS, DAY, [{"node_id": "0-1", "x": 0.25, "y": -1.5}])
     assert built(warehouse, "topics").select("x", "y").rows() == [(0.25, -1.5), (None, None)]
@@ -151,7 +155,7 @@ def language_cells(topic: str, total: int, **languages: int) -> list[dict[str, A
     return [cell(topic, total), *(cell(topic, count, "language", code) for code, count in languages.items())]
 
 
-def test_lift_is_the_share_in_the_topic_over_the_base_rate(warehouse: Warehouse) -> None:
+def test_lift_is_the_share_in_the_topic_over_the_base_rate(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     cells = language_cells("", 1000, es=300, en=700) + language_cells("rain", 100, es=60, en=40)
     write(warehouse, PUBLISHED_CELLS, DAY, cells)
@@ -159,7 +163,9 @@ def test_lift_is_the_share_in_the_topic_over_the_base_rate(warehouse: Warehouse)
     assert rows == [("en", 0.4, 0.7, 0.571), ("es", 0.6, 0.3, 2.0)]
 
 
-def test_interval_is_katzs_for_topic_against_rest_carried_over_to_the_lift(warehouse: Warehouse) -> None:
+def test_interval_is_katzs_for_topic_against_rest_carried_over_to_the_lift(
+    warehouse: DuckDBWarehouse,
+) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     write(
         warehouse, PUBLISHED_CELLS, DAY, language_cells("", 1000, es=300) + language_cells("rain", 100, es=60)
@@ -171,7 +177,7 @@ def test_interval_is_katzs_for_topic_against_rest_carried_over_to_the_lift(wareh
     assert row["lift_high"] == pytest.approx(2 * math.exp(norm.ppf(0.975) * log_error), abs=5e-4)
 
 
-def test_interval_covers_the_true_lift_as_often_as_it_says(warehouse: Warehouse) -> None:
+def test_interval_covers_the_true_lift_as_often_as_it_says(warehouse: DuckDBWarehouse) -> None:
     """4,000 languages drawn at .6 within a topic of 100 and at .25 in the other 900 of its day."""
     random = np.random.default_rng(0)
     part, rest = random.binomial(100, 0.6, 4000), random.binomial(900, 0.25, 4000)
@@ -187,7 +193,9 @@ def test_interval_covers_the_true_lift_as_often_as_it_says(warehouse: Warehouse)
     assert covered.item() == pytest.approx(0.95, abs=0.01)
 
 
-def test_p_value_is_the_pooled_z_test_corrected_for_every_test_of_the_date(warehouse: Warehouse) -> None:
+def test_p_value_is_the_pooled_z_test_corrected_for_every_test_of_the_date(
+    warehouse: DuckDBWarehouse,
+) -> None:
     counts = {
         "rain": (100, {"es": 60, "en": 40}),
         "snow": (300, {"es": 85, "en": 200}),
@@ -210,7 +218,7 @@ def test_p_value_is_the_pooled_z_test_corrected_for_every_test_of_the_date(wareh
     assert rows["p_value"].to_numpy() == pytest.approx(false_discovery_control(raw), rel=1e-6, abs=1e-300)
 
 
-def test_p_value_far_in_the_tail_keeps_its_magnitude(warehouse: Warehouse) -> None:
+def test_p_value_far_in_the_tail_keeps_its_magnitude(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     cells = language_cells("", 10_000, es=3000) + language_cells("rain", 1000, es=900)
     write(warehouse, PUBLISHED_CELLS, DAY, cells)
@@ -222,7 +230,7 @@ def test_p_value_far_in_the_tail_keeps_its_magnitude(warehouse: Warehouse) -> No
     "base", [language_cells("", 1000), [], language_cells("", 90, es=55), language_cells("", 100, es=60)]
 )
 def test_language_without_a_rest_to_compare_with_has_neither_interval_nor_test(
-    warehouse: Warehouse, base: list[dict[str, Any]]
+    warehouse: DuckDBWarehouse, base: list[dict[str, Any]]
 ) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     write(warehouse, PUBLISHED_CELLS, DAY, base + language_cells("rain", 100, es=60))
@@ -230,7 +238,7 @@ def test_language_without_a_rest_to_compare_with_has_neither_interval_nor_test(
     assert (row["share"], row["lift_low"], row["lift_high"], row["p_value"]) == (0.6, None, None, None)
 
 
-def test_language_spoken_in_one_topic_alone_keeps_an_open_interval(warehouse: Warehouse) -> None:
+def test_language_spoken_in_one_topic_alone_keeps_an_open_interval(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     write(
         warehouse, PUBLISHED_CELLS, DAY, language_cells("", 1000, th=50) + language_cells("rain", 100, th=50)
@@ -240,7 +248,7 @@ def test_language_spoken_in_one_topic_alone_keeps_an_open_interval(warehouse: Wa
     assert row["lift_low"] < 10.0 < row["lift_high"]
 
 
-def test_facets_leave_languages_and_totals_to_the_other_tables(warehouse: Warehouse) -> None:
+def test_facets_leave_languages_and_totals_to_the_other_tables(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     cells = [
         *language_cells("rain", 100, es=60),
@@ -254,7 +262,9 @@ def test_facets_leave_languages_and_totals_to_the_other_tables(warehouse: Wareho
     assert rows == [("0-1", "concerning", "1", 25, 0.25)]
 
 
-def test_trend_tells_of_each_shown_day_and_its_change_since_the_one_before(warehouse: Warehouse) -> None:
+def test_trend_tells_of_each_shown_day_and_its_change_since_the_one_before(
+    warehouse: DuckDBWarehouse,
+) -> None:
     for days_ago, count in ((90, 20), (89, 30), (2, 40), (0, 50)):
         day = DAY - timedelta(days_ago)
         write(warehouse, AUDITED_SUMMARIES, day, [node(f"0-{days_ago}", topic="rain")])
@@ -269,7 +279,7 @@ def test_trend_tells_of_each_shown_day_and_its_change_since_the_one_before(wareh
     assert trends["as_of"].unique().to_list() == [DAY]
 
 
-def test_trend_of_an_earlier_release_stays_when_a_later_one_is_built(warehouse: Warehouse) -> None:
+def test_trend_of_an_earlier_release_stays_when_a_later_one_is_built(warehouse: DuckDBWarehouse) -> None:
     for days_ago in (1, 0):
         day = DAY - timedelta(days_ago)
         write(warehouse, AUDITED_SUMMARIES, day, [node("0-1", topic="rain")])
@@ -279,7 +289,7 @@ def test_trend_of_an_earlier_release_stays_when_a_later_one_is_built(warehouse: 
     assert warehouse.read(MODELS["topic_trends"].table, {"as_of": DAY - timedelta(1)}).equals(earlier)
 
 
-def test_coverage_is_the_published_figures_of_the_date(warehouse: Warehouse) -> None:
+def test_coverage_is_the_published_figures_of_the_date(warehouse: DuckDBWarehouse) -> None:
     for day, count in ((DAY - timedelta(1), 70), (DAY, 80)):
         rows = pl.DataFrame(
             [{"date": day, "language": "es", "stage": "in", "conversations": count}],
@@ -289,7 +299,7 @@ def test_coverage_is_the_published_figures_of_the_date(warehouse: Warehouse) -> 
     assert built(warehouse, "coverage").rows() == [(DAY, "es", "in", 80)]
 
 
-def test_two_text_facets_keep_apart(warehouse: Warehouse) -> None:
+def test_two_text_facets_keep_apart(warehouse: DuckDBWarehouse) -> None:
     nodes = [node("0-1", topic="rain"), node("0-1", topic="rain") | {"clustered_by": "task"}]
     write(warehouse, AUDITED_SUMMARIES, DAY, nodes)
     write(warehouse, PUBLISHED_CELLS, DAY, [cell("rain", 40), cell("rain", 20) | {"clustered_by": "task"}])
@@ -298,6 +308,6 @@ def test_two_text_facets_keep_apart(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.materialized == "table"])
-def test_day_without_a_topic_is_an_empty_slice_that_exists(warehouse: Warehouse, name: str) -> None:
+def test_day_without_a_topic_is_an_empty_slice_that_exists(warehouse: DuckDBWarehouse, name: str) -> None:
     assert built(warehouse, name).is_empty()
     assert warehouse.slices(name)["2026-11-08"].rows == 0

@@ -13,7 +13,8 @@ from clio_dagster.models.build import build_view, select_rows
 from clio_dagster.models.column_tests import ColumnTestResult, run
 from clio_dagster.models.loader import Model, ModelError, load_models
 from clio_dagster.tables import POSITIONS, TABLES
-from resources.warehouse import Warehouse, WarehouseError
+from resources.duckdb_warehouse import DuckDBWarehouse
+from resources.slices import WarehouseError
 
 DAY = date(2026, 11, 1)
 OURS = Path(__file__).parents[1] / "dbt_like_sql"
@@ -154,14 +155,14 @@ def positions(*nodes: str, day: date = DAY) -> pl.DataFrame:
 
 def test_view_of_a_table_that_was_never_written_is_empty(folder: Folder, tmp_path: Path) -> None:
     folder.add("stg", SELECT)
-    warehouse = Warehouse(tmp_path)
+    warehouse = DuckDBWarehouse(tmp_path)
     build_view(warehouse, folder.load()[0])
     assert warehouse.read("stg").is_empty()
 
 
 def test_view_survives_a_column_that_its_table_gains(folder: Folder, tmp_path: Path) -> None:
     folder.add("stg", SELECT)
-    warehouse = Warehouse(tmp_path)
+    warehouse = DuckDBWarehouse(tmp_path)
     build_view(warehouse, folder.load()[0])
     warehouse.write(POSITIONS, {"date": DAY}, positions("0-1").with_columns(z=pl.lit(1.5)))
     assert warehouse.read("stg").rows() == [(DAY, "0-1")]
@@ -182,7 +183,7 @@ def test_columns_that_models_yml_does_not_describe_are_refused(
 ) -> None:
     folder.add("mart", sql, materialized="table")
     with pytest.raises(ModelError, match=rf"mart\.sql: {message}"):
-        select_rows(Warehouse(tmp_path), folder.load()[0], DAY, window_days=7)
+        select_rows(DuckDBWarehouse(tmp_path), folder.load()[0], DAY, window_days=7)
 
 
 def test_failing_model_names_itself_and_shows_no_value(folder: Folder, tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_failing_model_names_itself_and_shows_no_value(folder: Folder, tmp_path:
         "select date, node_id::bigint::text as node_id from {{ ref('positions') }}",
         materialized="table",
     )
-    warehouse = Warehouse(tmp_path)
+    warehouse = DuckDBWarehouse(tmp_path)
     warehouse.write(POSITIONS, {"date": DAY}, positions("my secret"))
     with pytest.raises(WarehouseError, match="ConversionException") as caught:
         select_rows(warehouse, folder.load()[0], DAY, window_days=7)
@@ -209,7 +210,7 @@ def test_column_tests_count_failing_rows_of_the_date_alone(tmp_path: Path, folde
     )
     folder.entries += "    tests: [{unique: [date, node_id]}]\n"
     model = folder.load()[0]
-    warehouse = Warehouse(tmp_path)
+    warehouse = DuckDBWarehouse(tmp_path)
     # Rows that the contract of positions would refuse.
     warehouse.replace_view(
         "nodes",

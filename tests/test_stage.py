@@ -19,8 +19,9 @@ from dagster import (
 
 from clio_dagster.privacy.silence import EngineError
 from clio_dagster.tables import Column, Table
+from resources.duckdb_warehouse import DuckDBWarehouse
+from resources.slices import WarehouseError
 from resources.stage import HELD_SLICES, MissingInput, Slices, Written, partition_values, write
-from resources.warehouse import Warehouse, WarehouseError
 
 FIRST = date(2026, 11, 1)
 SECRET = "zanzibar-quartz"
@@ -53,7 +54,7 @@ def rows(partition: str, *, accounts: int = 2) -> pl.DataFrame:
 class Stage:
     """A stage over a warehouse, whose inputs, settings and code version a test may change."""
 
-    warehouse: Warehouse
+    warehouse: DuckDBWarehouse
     inputs: dict[str, object] = field(default_factory=dict)
     uses: Mapping[str, object] = field(default_factory=lambda: {"seed": 0, "cap": 5})
     code_version: str = "1"
@@ -88,7 +89,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    return Stage(Warehouse(tmp_path))
+    return Stage(DuckDBWarehouse(tmp_path))
 
 
 def test_a_slice_is_made_once_and_then_kept(stage: Stage) -> None:

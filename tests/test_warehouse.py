@@ -31,9 +31,9 @@ from clio_dagster.tables import (
     RAW_CONVERSATIONS,
     Table,
 )
+from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.file_queue import FileQueue
-from resources.slices import conforming, content_hash, partition_text
-from resources.warehouse import Warehouse, WarehouseError
+from resources.slices import WarehouseError, conforming, content_hash, partition_text
 
 DATE = date(2026, 11, 1)
 ES = {"date": DATE, "language": "es"}
@@ -41,8 +41,8 @@ SECRET = "my private text"
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path, threads=2)
+def warehouse(tmp_path: Path) -> DuckDBWarehouse:
+    return DuckDBWarehouse(tmp_path, threads=2)
 
 
 def day(count: int, *, language: str = "es", on: date = DATE) -> pl.DataFrame:
@@ -84,33 +84,33 @@ def conversations() -> pl.DataFrame:
 # Slices
 
 
-def test_what_is_written_is_read_back_sorted_by_key(warehouse: Warehouse) -> None:
+def test_what_is_written_is_read_back_sorted_by_key(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(RAW_CONVERSATIONS, ES, conversations().reverse())
     assert_frame_equal(warehouse.read("raw_conversations"), conversations())
 
 
-def test_writing_a_slice_again_replaces_it_and_no_other(warehouse: Warehouse) -> None:
+def test_writing_a_slice_again_replaces_it_and_no_other(warehouse: DuckDBWarehouse) -> None:
     for language, count in (("es", 5), ("en", 7), ("es", 2)):
         warehouse.write(EMBEDDINGS, ES | {"language": language}, embeddings(count, language=language))
     counts = warehouse.read(EMBEDDINGS).group_by("language").len().sort("language").rows()
     assert counts == [("en", 7), ("es", 2)]
 
 
-def test_columns_are_inserted_by_name_whatever_their_order(warehouse: Warehouse) -> None:
+def test_columns_are_inserted_by_name_whatever_their_order(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(EMBEDDINGS, ES, embeddings(2))
     shuffled = embeddings(2).select(sorted(embeddings(2).columns, reverse=True))
     warehouse.write(EMBEDDINGS, ES, shuffled)
     assert_frame_equal(warehouse.read(EMBEDDINGS), embeddings(2))
 
 
-def test_empty_frame_keeps_its_schema_and_its_record(warehouse: Warehouse) -> None:
+def test_empty_frame_keeps_its_schema_and_its_record(warehouse: DuckDBWarehouse) -> None:
     written = warehouse.write(RAW_CONVERSATIONS, ES, RAW_CONVERSATIONS.empty())
     assert written.rows == 0
     assert warehouse.slice_of(RAW_CONVERSATIONS, ES) == written
     assert_frame_equal(warehouse.read(RAW_CONVERSATIONS), RAW_CONVERSATIONS.empty())
 
 
-def test_table_that_was_never_written_is_an_empty_frame(warehouse: Warehouse) -> None:
+def test_table_that_was_never_written_is_an_empty_frame(warehouse: DuckDBWarehouse) -> None:
     assert_frame_equal(
         warehouse.read("facets", {"date": DATE}, ["language"]), pl.DataFrame(schema={"language": pl.String})
     )
@@ -118,7 +118,7 @@ def test_table_that_was_never_written_is_an_empty_frame(warehouse: Warehouse) ->
     assert not warehouse.path.exists()
 
 
-def test_column_of_the_sites_own_is_added_and_null_where_a_slice_lacks_it(warehouse: Warehouse) -> None:
+def test_column_of_the_sites_own_is_added_and_null_where_a_slice_lacks_it(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(DAY, {"date": DATE}, day(1))
     other = date(2026, 11, 2)
     warehouse.write(DAY, {"date": other}, day(2, on=other).with_columns(mood=pl.lit("calm")))
@@ -126,7 +126,7 @@ def test_column_of_the_sites_own_is_added_and_null_where_a_slice_lacks_it(wareho
     assert warehouse.read(DAY)["mood"].to_list() == [None, "calm"]
 
 
-def test_column_that_the_contract_gained_is_null_in_older_slices(warehouse: Warehouse) -> None:
+def test_column_that_the_contract_gained_is_null_in_older_slices(warehouse: DuckDBWarehouse) -> None:
     older = Table("day", "", tuple(column for column in DAY.columns if column.name != "embedded"), DAY.key)
     warehouse.write(older, {"date": DATE}, day(1).drop("embedded"))
     assert_frame_equal(warehouse.read(DAY), day(1).with_columns(embedded=pl.lit(None, pl.Int64)))
@@ -135,7 +135,7 @@ def test_column_that_the_contract_gained_is_null_in_older_slices(warehouse: Ware
     assert warehouse.read(DAY)["embedded"].to_list() == [None, 2]
 
 
-def test_slices_of_many_partitions_come_from_one_query(warehouse: Warehouse) -> None:
+def test_slices_of_many_partitions_come_from_one_query(warehouse: DuckDBWarehouse) -> None:
     for language in ("de", "en", "es"):
         warehouse.write(
             EMBEDDINGS, ES | {"language": language}, embeddings(1, language=language), fingerprint=language
@@ -152,7 +152,7 @@ def test_partition_text_joins_values_in_the_order_of_their_columns_names() -> No
     assert partition_text(EMBEDDINGS, {"language": "es", "date": "2026-11-01"}) == "2026-11-01|es"
 
 
-def test_slices_that_belong_together_are_written_all_or_none(warehouse: Warehouse) -> None:
+def test_slices_that_belong_together_are_written_all_or_none(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(DAY, {"date": DATE}, day(1))
     warehouse.write(EMBEDDINGS, ES, embeddings(1).with_columns(extra=pl.lit(1)))
     with pytest.raises(WarehouseError, match=r"embeddings\.extra"):
@@ -169,7 +169,7 @@ def test_slices_that_belong_together_are_written_all_or_none(warehouse: Warehous
 # Reading
 
 
-def test_rows_are_chosen_by_value_or_by_list_and_columns_by_name(warehouse: Warehouse) -> None:
+def test_rows_are_chosen_by_value_or_by_list_and_columns_by_name(warehouse: DuckDBWarehouse) -> None:
     for language in ("de", "en", "es"):
         warehouse.write(EMBEDDINGS, ES | {"language": language}, embeddings(2, language=language))
     where = {"date": [DATE, date(2026, 11, 2)], "language": ["en", "es"], "conversation_id": "c00001"}
@@ -178,12 +178,12 @@ def test_rows_are_chosen_by_value_or_by_list_and_columns_by_name(warehouse: Ware
     assert warehouse.read(EMBEDDINGS, {"language": []}).is_empty()
 
 
-def test_value_is_bound_and_never_becomes_sql(warehouse: Warehouse) -> None:
+def test_value_is_bound_and_never_becomes_sql(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(EMBEDDINGS, ES, embeddings(2))
     assert warehouse.read(EMBEDDINGS, {"language": "es' or true --"}).is_empty()
 
 
-def test_unknown_column_or_table_is_an_error_that_names_it(warehouse: Warehouse) -> None:
+def test_unknown_column_or_table_is_an_error_that_names_it(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(DAY, {"date": DATE}, day(1))
     with pytest.raises(WarehouseError, match="day has no column nowhere"):
         warehouse.read(DAY, {"nowhere": 1})
@@ -194,7 +194,7 @@ def test_unknown_column_or_table_is_an_error_that_names_it(warehouse: Warehouse)
 # Vectors
 
 
-def test_vectors_written_as_lists_or_arrays_are_stored_alike(warehouse: Warehouse) -> None:
+def test_vectors_written_as_lists_or_arrays_are_stored_alike(warehouse: DuckDBWarehouse) -> None:
     lists = embeddings(4).with_columns(pl.col("vector").arr.to_list())
     as_array = warehouse.write(EMBEDDINGS, ES, embeddings(4))
     as_list = warehouse.write(EMBEDDINGS, ES, lists)
@@ -202,7 +202,9 @@ def test_vectors_written_as_lists_or_arrays_are_stored_alike(warehouse: Warehous
     assert_frame_equal(warehouse.read(EMBEDDINGS), embeddings(4))
 
 
-def test_vectors_are_of_fixed_width_in_the_file_even_after_an_empty_first_slice(warehouse: Warehouse) -> None:
+def test_vectors_are_of_fixed_width_in_the_file_even_after_an_empty_first_slice(
+    warehouse: DuckDBWarehouse,
+) -> None:
     warehouse.write(EMBEDDINGS, ES | {"language": "en"}, EMBEDDINGS.empty())
     warehouse.write(EMBEDDINGS, ES, embeddings(4, 3))
     dtype = warehouse.query("select data_type from duckdb_columns() where column_name = 'vector'")
@@ -210,7 +212,7 @@ def test_vectors_are_of_fixed_width_in_the_file_even_after_an_empty_first_slice(
 
 
 def test_site_that_changes_its_embedder_keeps_both_widths_until_all_is_made_anew(
-    warehouse: Warehouse,
+    warehouse: DuckDBWarehouse,
 ) -> None:
     warehouse.write(EMBEDDINGS, ES, embeddings(4, 3))
     warehouse.write(EMBEDDINGS, ES | {"language": "en"}, embeddings(4, 5, language="en"))
@@ -236,7 +238,7 @@ def _bad_frames() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("message", "frame"), list(_bad_frames()))
 def test_frame_that_breaks_the_contract_is_refused_by_name_and_the_slice_stands(
-    warehouse: Warehouse, message: str, frame: pl.DataFrame
+    warehouse: DuckDBWarehouse, message: str, frame: pl.DataFrame
 ) -> None:
     warehouse.write(RAW_CONVERSATIONS, ES, conversations())
     with pytest.raises(WarehouseError, match=rf"raw_conversations.*{message}") as caught:
@@ -245,20 +247,20 @@ def test_frame_that_breaks_the_contract_is_refused_by_name_and_the_slice_stands(
     assert warehouse.read(RAW_CONVERSATIONS).height == 3
 
 
-def test_ragged_vectors_are_refused(warehouse: Warehouse) -> None:
+def test_ragged_vectors_are_refused(warehouse: DuckDBWarehouse) -> None:
     ragged = embeddings(2).with_columns(vector=pl.Series([[1.0], [1.0, 2.0]], dtype=pl.List(pl.Float32)))
     with pytest.raises(WarehouseError, match=r"embeddings\.vector has vectors of 2 different widths"):
         warehouse.write(EMBEDDINGS, ES, ragged)
 
 
-def test_slice_must_name_the_columns_that_the_table_is_partitioned_by(warehouse: Warehouse) -> None:
+def test_slice_must_name_the_columns_that_the_table_is_partitioned_by(warehouse: DuckDBWarehouse) -> None:
     with pytest.raises(
         WarehouseError, match="embeddings is partitioned by date, language; the slice names date"
     ):
         warehouse.write(EMBEDDINGS, {"date": DATE}, embeddings(1))
 
 
-def test_duckdbs_message_does_not_carry_values_out(warehouse: Warehouse) -> None:
+def test_duckdbs_message_does_not_carry_values_out(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(QUARANTINE, {"source": SECRET}, _quarantine(SECRET))
     with pytest.raises(WarehouseError, match="ConversionException") as caught:
         warehouse.query("select reason::integer from restricted.quarantine")
@@ -271,7 +273,7 @@ def _quarantine(source: str) -> pl.DataFrame:
     return pl.DataFrame([row], QUARANTINE.schema)
 
 
-def test_file_that_another_program_holds_is_an_error_that_says_so(warehouse: Warehouse) -> None:
+def test_file_that_another_program_holds_is_an_error_that_says_so(warehouse: DuckDBWarehouse) -> None:
     warehouse.write(DAY, {"date": DATE}, day(1))
     with _process(_hold_like_a_shell, warehouse.path) as (_, connection):
         connection.recv()
@@ -314,7 +316,7 @@ def test_content_hash_does_not_see_what_a_null_hides() -> None:
     assert _hash(hidden) == _hash(frame)
 
 
-def test_content_hash_of_what_is_read_is_that_of_what_was_written(warehouse: Warehouse) -> None:
+def test_content_hash_of_what_is_read_is_that_of_what_was_written(warehouse: DuckDBWarehouse) -> None:
     written = warehouse.write(RAW_CONVERSATIONS, ES, conversations().reverse())
     assert _hash(warehouse.read(RAW_CONVERSATIONS)) == written.content_hash
 
@@ -340,14 +342,14 @@ def test_eight_processes_writing_different_partitions_at_once_lose_nothing(tmp_p
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 8
-    counts = Warehouse(tmp_path).read(EMBEDDINGS).group_by("language", "date").len()
+    counts = DuckDBWarehouse(tmp_path).read(EMBEDDINGS).group_by("language", "date").len()
     assert counts.height == 8 * 5
     assert counts["len"].unique().to_list() == [50]
-    assert len(Warehouse(tmp_path).slices(EMBEDDINGS)) == 8 * 5
+    assert len(DuckDBWarehouse(tmp_path).slices(EMBEDDINGS)) == 8 * 5
 
 
 def _write_days(home: Path, language: str) -> None:
-    warehouse = Warehouse(home, threads=1)
+    warehouse = DuckDBWarehouse(home, threads=1)
     for number in range(1, 6):
         on = date(2026, 11, number)
         frame = embeddings(50, language=language).with_columns(date=pl.lit(on))
@@ -355,7 +357,7 @@ def _write_days(home: Path, language: str) -> None:
         assert warehouse.read(EMBEDDINGS, {"date": on, "language": language}).height == 50
 
 
-def test_threads_of_one_process_wait_for_each_other(warehouse: Warehouse) -> None:
+def test_threads_of_one_process_wait_for_each_other(warehouse: DuckDBWarehouse) -> None:
     def turn(number: int) -> int:
         on = date(2026, 11, 1 + number)
         warehouse.write(DAY, {"date": on}, day(number, on=on))
@@ -367,7 +369,7 @@ def test_threads_of_one_process_wait_for_each_other(warehouse: Warehouse) -> Non
 
 
 def test_killed_writer_leaves_the_old_slice_or_the_new_one_and_lets_the_next_in(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path, threads=2)
+    warehouse = DuckDBWarehouse(tmp_path, threads=2)
     for attempt in range(3):
         with _process(_write_forever, tmp_path) as (process, connection):
             connection.recv()
@@ -383,7 +385,7 @@ def test_killed_writer_leaves_the_old_slice_or_the_new_one_and_lets_the_next_in(
 
 
 def _write_forever(home: Path, connection: Any) -> None:
-    warehouse = Warehouse(home, threads=1)
+    warehouse = DuckDBWarehouse(home, threads=1)
     count = 5000
     for number in range(10_000):
         frame = pl.DataFrame(

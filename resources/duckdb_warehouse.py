@@ -1,0 +1,300 @@
+"""The DuckDB profile of the restricted zone: one file, one table an asset, slices replaced whole.
+
+The file admits one writing process, so it is opened late, for the milliseconds of one transaction, in turn
+(file_queue.py), and closed whatever happens. What a slice may hold is decided in slices.py, before the file
+is opened; how a table's columns follow, in columns.py. DuckDB's own messages quote values: none leaves here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from clio_dagster.tables import TABLES, Table
+from resources.columns import SCHEMA, as_contracted, column_types, fit_table, quoted
+from resources.file_queue import FileQueue
+from resources.slices import (
+    Slice,
+    WarehouseError,
+    WriteItem,
+    as_column_value,
+    conforming,
+    content_hash,
+    partition_text,
+    slice_values,
+)
+
+_SLICES = f"{SCHEMA}.slices"
+_SETUP = f"""
+    create schema {SCHEMA};
+    create table {_SLICES} (
+        table_name varchar, partition varchar, rows bigint, content_hash varchar, fingerprint varchar,
+        written_at timestamptz
+    );
+"""
+
+# A name that is misspelt in SQL is an error, never a Python variable that happens to be called so.
+_SESSION = "set TimeZone = 'UTC'; set python_enable_replacements = false;"
+
+# They speak of names in the statement, never of values in a row.
+_ABOUT_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A slice that is ready to be written."""
+
+    table: Table
+    values: dict[str, object]
+    frame: pl.DataFrame
+    record: Slice
+
+
+class DuckDBWarehouse:
+    """`home/clio.duckdb`: tables in the schema `restricted`, safe to use from many processes and threads.
+
+    memory_limit (DuckDB's notation, `4GB`) and threads bound what DuckDB takes; None leaves its defaults.
+    """
+
+    def __init__(self, home: Path, *, memory_limit: str | None = None, threads: int | None = None) -> None:
+        self.path = home / "clio.duckdb"
+        self._queue = FileQueue(self.path)
+        self._config: dict[str, Any] = {"autoinstall_known_extensions": False}
+        if memory_limit is not None:
+            self._config["memory_limit"] = memory_limit
+        if threads is not None:
+            self._config["threads"] = threads
+
+    # Writing
+
+    def write(
+        self, table: Table, slice: Mapping[str, object], frame: pl.DataFrame, *, fingerprint: str = ""
+    ) -> Slice:
+        """Replace one slice of a table in one transaction, creating and widening the table as needed.
+
+        `slice` has a value for each column of `table.partitioned_by`. Columns that the contract does not name
+        are kept; those that the table has and the frame lacks become null. Raises WarehouseError.
+        """
+        return self.write_many([(table, slice, frame, fingerprint)])[0]
+
+    def write_many(self, items: Iterable[WriteItem]) -> list[Slice]:
+        """Replace slices that belong together, all or none: (table, slice, frame, fingerprint) each."""
+        pending = [_prepare(*item) for item in items]
+        with self._transaction("writing " + ", ".join(each.table.name for each in pending)) as connection:
+            for each in pending:
+                _replace_slice(connection, each)
+        return [each.record for each in pending]
+
+    def create_missing(self, tables: Iterable[Table]) -> None:
+        """Create, empty, those of the tables that the file does not have, so that SQL can name them."""
+        tables = list(tables)
+        have = self._existing()
+        if missing := [table for table in tables if table.name not in have]:
+            with self._transaction("creating tables") as connection:
+                for table in missing:
+                    fit_table(connection, table, table.empty())
+
+    def replace_view(self, name: str, select: str) -> None:
+        """Create or replace the view `restricted.NAME`; WarehouseError where DuckDB refuses the SELECT."""
+        with self._transaction(f"creating the view {name}") as connection:
+            connection.execute(f"create or replace view {SCHEMA}.{quoted(name)} as {select}")
+
+    # Reading
+
+    def read(
+        self,
+        table: Table | str,
+        where: Mapping[str, object] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Rows whose columns equal the given values (or are among them, for a list), sorted by the key.
+
+        A table of the contract that was never written is an empty frame of its schema. A name that is not in
+        TABLES reads a SQL model's table or view, and must exist. Vectors come back as pl.Array. Raises
+        WarehouseError for an unknown table or column, and for vectors of several widths.
+        """
+        contract = table if isinstance(table, Table) else TABLES.get(table)
+        name = contract.name if contract else str(table)
+        if contract is None:
+            contract = Table(name, "", (), key=())
+        tests: list[str] = []
+        parameters: dict[str, object] = {}
+        for number, (column, value) in enumerate((where or {}).items()):
+            if isinstance(value, (list, tuple, set, frozenset)):
+                # An empty list says nothing of its type, and matches nothing.
+                tests.append(f"{quoted(column)} in (select unnest($w{number}))" if value else "false")
+                if value:
+                    parameters[f"w{number}"] = [as_column_value(contract, column, each) for each in value]
+            else:
+                tests.append(f"{quoted(column)} = $w{number}")
+                parameters[f"w{number}"] = as_column_value(contract, column, value)
+        with self._reading(f"reading {name}") as connection:
+            stored = column_types(connection, name) if connection else {}
+            if not stored and not contract.columns:
+                raise WarehouseError(f"there is no table {name} in {self.path.name}")
+            known = [*contract.schema, *(column for column in stored if column not in contract.schema)]
+            for column in (*(columns or ()), *(where or {})):
+                if column not in known:
+                    raise WarehouseError(f"{name} has no column {column}")
+            wanted = list(columns) if columns is not None else known
+            if not stored or any(column not in stored for column in (where or {})):
+                return contract.empty().select(wanted) if contract.columns else pl.DataFrame()
+            # A key that is not asked for still sets the order.
+            fetched = [column for column in dict.fromkeys((*wanted, *contract.key)) if column in stored]
+            frame = connection.sql(  # type: ignore[union-attr]
+                f"select {', '.join(map(quoted, fetched))} from {SCHEMA}.{quoted(name)}"
+                + (f" where {' and '.join(tests)}" if tests else ""),
+                params=parameters,
+            ).pl()
+        frame = as_contracted(contract, frame, [column for column in wanted if column not in stored])
+        order = list(contract.key or frame.columns)
+        return frame.sort([column for column in order if column in frame.columns]).select(wanted)
+
+    def query(self, select: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """The rows of one SELECT over tables and views of `restricted`, its $parameters bound by name."""
+        with self._reading("a query") as connection:
+            if connection is None:
+                raise WarehouseError(f"{self.path} does not exist yet: nothing was written")
+            return connection.sql(select, params=dict(parameters or {})).pl()
+
+    def slices(self, table: Table | str, partitions: Sequence[str] | None = None) -> dict[str, Slice]:
+        """What is recorded of a table's slices, by partition text (`2026-11-01|es`); by default of all."""
+        name = table.name if isinstance(table, Table) else table
+        with self._reading(f"reading the slices of {name}") as connection:
+            if connection is None:
+                return {}
+            rows = connection.execute(
+                f"""
+                select partition, rows, content_hash, fingerprint, written_at from {_SLICES}
+                where table_name = $name and ($partitions is null or list_contains($partitions, partition))
+                order by partition
+                """,
+                {"name": name, "partitions": None if partitions is None else list(partitions)},
+            ).fetchall()
+        return {
+            partition: Slice(name, partition, count, content, fingerprint, written_at.astimezone(UTC))
+            for partition, count, content, fingerprint, written_at in rows
+        }
+
+    def slices_on(self, dates: Sequence[str]) -> dict[str, dict[str, Slice]]:
+        """What is recorded of every table's slices of the given dates, by table and partition text."""
+        with self._reading("reading the slices of some dates") as connection:
+            if connection is None:
+                return {}
+            rows = connection.execute(
+                f"""
+                select table_name, partition, rows, content_hash, fingerprint, written_at from {_SLICES}
+                where list_contains($dates, split_part(partition, '|', 1))
+                order by table_name, partition
+                """,
+                {"dates": list(dates)},
+            ).fetchall()
+        found: dict[str, dict[str, Slice]] = {}
+        for name, partition, count, content, fingerprint, written_at in rows:
+            found.setdefault(name, {})[partition] = Slice(
+                name, partition, count, content, fingerprint, written_at.astimezone(UTC)
+            )
+        return found
+
+    def slice_of(self, table: Table, slice: Mapping[str, object]) -> Slice | None:
+        """What is recorded of one slice; None if it was never written."""
+        partition = partition_text(table, slice)
+        return self.slices(table, [partition]).get(partition)
+
+    # The file
+
+    def _existing(self) -> set[str]:
+        with self._reading("listing tables") as connection:
+            if connection is None:
+                return set()
+            rows = connection.execute(
+                "select table_name from duckdb_tables() where schema_name = $schema", {"schema": SCHEMA}
+            ).fetchall()
+        return {row[0] for row in rows}
+
+    @contextmanager
+    def _transaction(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._queue.exclusive():
+            if not self.path.exists():
+                self._create()
+            with self._open(doing, self.path, read_only=False) as connection:
+                connection.execute("begin")
+                yield connection
+                connection.execute("commit")
+
+    def _create(self) -> None:
+        """Make the file beside its place: DuckDB refuses for ever one that a killed process had half made."""
+        fresh = self.path.with_name(self.path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        with self._open("creating the warehouse", fresh, read_only=False) as connection:
+            connection.execute(_SETUP)
+        fresh.rename(self.path)
+
+    @contextmanager
+    def _reading(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """A connection that cannot write; None while there is no file."""
+        if not self.path.exists():
+            yield None
+            return
+        with self._queue.shared(), self._open(doing, self.path, read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _open(self, doing: str, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = duckdb.connect(str(path), read_only=read_only, config=self._config)
+        except duckdb.IOException:
+            raise WarehouseError(
+                f"{doing}: {path} does not open. If another program has it open, such as the duckdb "
+                "shell, close it there; else see whether the file can be read and the disk has room"
+            ) from None
+        except duckdb.Error as error:
+            raise WarehouseError(f"{doing}: {path} does not open: {error}") from None
+        try:
+            connection.execute(_SESSION)
+            # Closing rolls an unfinished transaction back.
+            yield connection
+        except duckdb.Error as error:
+            detail = f": {error}" if isinstance(error, _ABOUT_NAMES) else ""
+            raise WarehouseError(f"{doing} failed in DuckDB ({type(error).__name__}){detail}") from None
+        finally:
+            connection.close()
+
+
+def _prepare(table: Table, slice: Mapping[str, object], frame: pl.DataFrame, fingerprint: str) -> _Pending:
+    values = slice_values(table, slice)
+    frame = conforming(table, values, frame)
+    record = Slice(
+        table.name,
+        partition_text(table, values),
+        frame.height,
+        content_hash(frame),
+        fingerprint,
+        datetime.now(UTC),
+    )
+    return _Pending(table, values, frame, record)
+
+
+def _replace_slice(connection: duckdb.DuckDBPyConnection, pending: _Pending) -> None:
+    table = f"{SCHEMA}.{quoted(pending.table.name)}"
+    fit_table(connection, pending.table, pending.frame)
+    tests = " and ".join(f"{quoted(name)} = ${name}" for name in pending.values)
+    connection.execute(f"delete from {table} where {tests}", pending.values)
+    if pending.frame.height:
+        connection.register("incoming", pending.frame)
+        connection.execute(f"insert into {table} by name select * from incoming")
+        connection.unregister("incoming")
+    record = pending.record
+    connection.execute(
+        f"delete from {_SLICES} where table_name = $table and partition = $partition",
+        {"table": record.table, "partition": record.partition},
+    )
+    connection.execute(f"insert into {_SLICES} values (?, ?, ?, ?, ?, ?)", list(astuple(record)))
