@@ -5,6 +5,7 @@ from assets.checks import suites
 from assets.clusters import clusters
 from assets.conversations import raw_conversations
 from assets.day import day
+from assets.drift import drift_check
 from assets.embeddings import embeddings
 from assets.facets import facets
 from assets.gate import gate_check
@@ -13,6 +14,7 @@ from assets.landing import landed, landing
 from assets.models import sql_checks, sql_models
 from assets.publishing import positions, published_cells
 from assets.release import release
+from assets.status import status
 from assets.summaries import cluster_summaries
 
 all_assets = [
@@ -30,6 +32,7 @@ all_assets = [
     positions,
     *sql_models,
     release,
+    status,
 ]
 
-all_checks = [*suites, *sql_checks, gate_check]
+all_checks = [*suites, *sql_checks, gate_check, drift_check]

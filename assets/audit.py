@@ -3,20 +3,32 @@
 import polars as pl
 from dagster import AssetExecutionContext, asset
 
-from assets.clusters import latest, window
+from assets.clusters import latest
 from assets.common import about
-from assets.partitions import DATES, settings_used
+from assets.partitions import DATES, settings_used, window
 from clio_dagster.analyst.protocol import Summary
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
 from clio_dagster.privacy.gate import audit_tree
-from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED
-from resources.io_manager import Reader, hashes_of
-from resources.readers import AnalystResource
+from clio_dagster.privacy.key import key_identity
+from clio_dagster.tables import AUDITED_SUMMARIES, HIERARCHY, PUBLISHED, VOCABULARIES
+from resources.fingerprints import Input, Stage
+from resources.io_manager import Reader
+from resources.readers import AnalystResource, identities
 from resources.site import Site
 from resources.stage import Slices
 
 USES = ("min_conversations", "min_accounts", "account_cap", "epsilon")
+
+STAGE = Stage(
+    (AUDITED_SUMMARIES,),
+    (Input(HIERARCHY), Input(VOCABULARIES)),
+    uses=lambda site: (
+        settings_used(*USES)
+        | {"analyst": identities(site.settings)[0], "key": key_identity(site.settings.key)}
+    ),
+    goes_on=True,
+)
 
 
 @asset(**about(AUDITED_SUMMARIES, group="topics", kinds={"python", "duckdb"}), partitions_def=DATES)
@@ -27,8 +39,6 @@ def audited_summaries(
     site: Site,
     analyst: AnalystResource,
 ) -> Slices:
-    hashes = hashes_of((hierarchy, vocabularies), context.partition_keys)
-
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree = hierarchy.read(key)
         summaries = [Summary(*row) for row in tree.select("name", "description").iter_rows()]
@@ -46,10 +56,4 @@ def audited_summaries(
             )
         }
 
-    return Slices(
-        context,
-        [AUDITED_SUMMARIES],
-        inputs=hashes,
-        make=make,
-        uses={"analyst": analyst.identity} | settings_used(*USES),
-    )
+    return Slices(context, STAGE, site, make)

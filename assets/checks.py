@@ -1,13 +1,13 @@
-"""Great Expectations suites as asset checks: one run a table, one result a family and partition, no row value.
+"""Great Expectations suites, and accounts of what the stage before gave, as asset checks: one step a table, one
+result a family and partition, no row value.
 
-A range run validates its partitions together, and one by one only where something failed, so that the verdict
-still falls on the partition that earned it.
+A range run checks its partitions together, and validates them one by one only where something failed, so that the
+verdict still falls on the partition that earned it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import polars as pl
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckExecutionContext,
@@ -21,83 +21,144 @@ from dagster import (
     multi_asset_check,
 )
 
-from assets.partitions import DATE_LANGUAGES, DATES
+from assets.accounting import ACCOUNTS, rows_of
+from assets.partitions import DATE_LANGUAGES, DATES, SOURCES
 from clio_dagster.clock import engine_time
+from clio_dagster.privacy.silence import quiet
+from clio_dagster.quality.accounting import unaccounted
 from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, validate
-from clio_dagster.tables import TABLES, Table
+from clio_dagster.tables import FROZEN_PARTS, QUARANTINE, RELEASES, TABLES, Table
+from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.site import Site
-from resources.stage import partition_values
 
 MEANING = {
-    "contract": "Every column of the contract is there, none null that may not be, values within bounds and lists.",
-    "keys": "The key is unique within the partition.",
+    "contract": (
+        "Every column of the contract is there, none null that may not be, values within bounds and lists, languages "
+        "those of CLIO_LANGUAGES. If it fails, the table was written by other code or by hand: materialize it again."
+    ),
+    "keys": "The key is unique within the partition. If it fails, materialize the table again.",
 }
 
+ACCOUNTED_FOR = "accounted_for"
+TO_DO = (
+    "If some are missing or extra, the stage before was made anew since, or a table was edited: materialize that stage "
+    "and this one again."
+)
+
 ROWS_AT_ONCE = 200_000
-"""Rows validated together: what bounds the memory of a check."""
+"""Rows checked together: what bounds the memory of a check."""
+
+CHECKED_ON = {
+    QUARANTINE.name: "landing",
+    SOURCES_TABLE.name: "landing",
+    RELEASES.name: "release",
+    FROZEN_PARTS.name: "release",
+}
+"""Assets that write a table of another name, and so carry its checks under that table's name."""
 
 Verdict = tuple[str, AssetCheckKey, bool, dict[str, Any]]
 
 
-def suite_check(table: Table, partitions_def: PartitionsDefinition[Any]) -> AssetChecksDefinition:
+def suite_check(table: Table) -> AssetChecksDefinition:
     """The blocking checks of one table."""
+    families = {family: check_key(table, family) for family in FAMILIES}
+    meaning = dict(MEANING)
+    if table.name in ACCOUNTS:
+        families[ACCOUNTED_FOR] = check_key(table, ACCOUNTED_FOR)
+        meaning[ACCOUNTED_FOR] = f"{ACCOUNTS[table.name][0]} {TO_DO}"
 
     @multi_asset_check(
         name=f"{table.name}_suite",
         specs=[
             AssetCheckSpec(
-                family,
-                asset=table.name,
-                description=MEANING[family],
+                key.name,
+                asset=key.asset_key,
+                description=meaning[family],
                 blocking=True,
-                partitions_def=partitions_def,
+                partitions_def=_partitions_of(table),
             )
-            for family in FAMILIES
+            for family, key in families.items()
         ],
         can_subset=True,
     )
     def suite(context: AssetCheckExecutionContext, site: Site) -> Iterator[Any]:
+        verdicts: list[Verdict] = []
+        partitions = list(context.partition_keys)
+        with engine_time("checks"), quiet(f"checks of {table.name}", partitions[0]):
+            stored = site.warehouse.slices(table, partitions)
+            for group in _groups(partitions, {key: found.rows for key, found in stored.items()}):
+                verdicts += [
+                    (partition, families[result.family], result.passed, _metadata(result))
+                    for partition, result in _validated(table, group, site)
+                ]
+                if table.name in ACCOUNTS:
+                    verdicts += [
+                        (
+                            partition,
+                            families[ACCOUNTED_FOR],
+                            not (missing or extra),
+                            {"missing": missing, "extra": extra},
+                        )
+                        for partition, (missing, extra) in _account(table, group, site).items()
+                    ]
         selected = context.selected_asset_check_keys
-        verdicts = [
-            (partition, AssetCheckKey(AssetKey(table.name), result.family), result.passed, _metadata(result))
-            for partition, result in _validated(table, list(context.partition_keys), site)
-        ]
         yield from report(verdict for verdict in verdicts if verdict[1] in selected)
 
     return suite
 
 
-def report(verdicts: Iterable[Verdict], blocking: bool = True) -> Iterator[Any]:
+def check_key(table: Table, family: str) -> AssetCheckKey:
+    """Where a family's results on a table are found: on the asset of its name, or on the one that writes it."""
+    asset = CHECKED_ON.get(table.name)
+    return AssetCheckKey(AssetKey(asset or table.name), f"{table.name}_{family}" if asset else family)
+
+
+def report(
+    verdicts: Iterable[Verdict], severity: AssetCheckSeverity = AssetCheckSeverity.ERROR
+) -> Iterator[Any]:
     """Check evaluations that carry their partition, in a range run too, and then the outputs that stand for them.
 
     Dagster's own AssetCheckResult leaves the partition out of a range run, so that one pass would clear every
-    failure before it.
+    failure before it. A run of one partition stops at an error. A run of several goes on, since Dagster knows no
+    stop for one of them: the release reads every verdict, and refuses the dates that have failed.
     """
-    done: set[AssetCheckKey] = set()
+    verdicts = list(verdicts)
+    is_alone = len({partition for partition, *_ in verdicts}) == 1
     for partition, key, passed, metadata in verdicts:
-        done.add(key)
         yield AssetCheckEvaluation(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=passed,
             metadata=metadata,
-            severity=AssetCheckSeverity.ERROR if blocking else AssetCheckSeverity.WARN,
-            blocking=blocking,
+            severity=severity,
+            blocking=is_alone and severity == AssetCheckSeverity.ERROR,
             partition=partition,
         )
-    for key in sorted(done, key=lambda each: each.name):
+    for key in sorted({key for _, key, *_ in verdicts}, key=lambda each: each.name):
         yield Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
 
 
 def _validated(table: Table, partitions: Sequence[str], site: Site) -> Iterator[tuple[str, Result]]:
-    stored = site.warehouse.slices(table, partitions)
-    for group in _groups(partitions, {key: found.rows for key, found in stored.items()}):
-        with engine_time("checks"):
-            together = validate(table, _read_all(table, group, site))
-        if all(result.passed for result in together):
-            yield from ((key, result) for key in group for result in together)
-        else:
-            yield from ((key, result) for key in group for result in validate(table, _read(table, key, site)))
+    def results(group: Sequence[str]) -> list[Result]:
+        frame = rows_of(site, table, group, checked_columns(table))
+        return validate(table, frame, languages=site.settings.partition_languages)
+
+    together = results(partitions)
+    if len(partitions) == 1 or all(result.passed for result in together):
+        yield from ((key, result) for key in partitions for result in together)
+    else:
+        yield from ((key, result) for key in partitions for result in results([key]))
+
+
+def _account(table: Table, partitions: Sequence[str], site: Site) -> dict[str, tuple[int, int]]:
+    """Rows missing and extra, by partition."""
+    by = sorted(table.partitioned_by)
+    differences = unaccounted(*ACCOUNTS[table.name][1](site, partitions), by)
+    found = {
+        "|".join(map(str, row[:-2])): row[-2:]
+        for row in differences.select(*by, "missing", "extra").iter_rows()
+    }
+    return {partition: found.get(partition, (0, 0)) for partition in partitions}
 
 
 def _groups(partitions: Sequence[str], rows: dict[str, int]) -> Iterator[list[str]]:
@@ -113,19 +174,6 @@ def _groups(partitions: Sequence[str], rows: dict[str, int]) -> Iterator[list[st
         yield group
 
 
-def _read(table: Table, partition: str, site: Site) -> pl.DataFrame:
-    return site.warehouse.read(table, partition_values(table, partition), checked_columns(table))
-
-
-def _read_all(table: Table, partitions: Sequence[str], site: Site) -> pl.DataFrame:
-    """Rows of several partitions by one query: columns among their values, then the pairs that are meant."""
-    values = [partition_values(table, key) for key in partitions]
-    where = {name: sorted({each[name] for each in values}) for name in table.partitioned_by}
-    frame = site.warehouse.read(table, where, checked_columns(table))
-    meant = pl.DataFrame(values).with_columns(pl.col("date").str.to_date())
-    return frame.join(meant, on=list(table.partitioned_by), how="semi")
-
-
 def _metadata(result: Result) -> dict[str, Any]:
     return {
         "expectations": result.expectations,
@@ -134,10 +182,10 @@ def _metadata(result: Result) -> dict[str, Any]:
     }
 
 
-_UNPARTITIONED = {"quarantine", "sources", "releases"}
+def _partitions_of(table: Table) -> PartitionsDefinition[Any]:
+    if table.partitioned_by == ("source",):
+        return SOURCES
+    return DATE_LANGUAGES if "language" in table.partitioned_by else DATES
 
-suites = [
-    suite_check(table, DATE_LANGUAGES if "language" in table.partitioned_by else DATES)
-    for name, table in TABLES.items()
-    if name not in _UNPARTITIONED
-]
+
+suites = [suite_check(table) for table in TABLES.values()]

@@ -1,16 +1,18 @@
 """Base clusters of a date, found over its trailing window, and which conversation fell into which."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
 from dagster import AssetExecutionContext, AssetIn, multi_asset
 
 from assets.common import MANY_A_RUN, outs
-from assets.partitions import DATES, SETTINGS, WINDOW, settings_used
+from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.facets import CLUSTERED_BY
-from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, EMBEDDINGS, FACETS, RELEASES
+from clio_dagster.privacy.key import key_identity
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY, EMBEDDINGS, FACETS, FROZEN_PARTS
+from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.site import Site
 from resources.stage import Slices, Written, write
@@ -26,6 +28,13 @@ USES = (
     "epsilon",
 )
 
+STAGE = Stage(
+    (CLUSTERS, CLUSTER_MEMBERS),
+    (Input(DAY, window, others_may_lack=True),),
+    uses=lambda site: settings_used(*USES) | {"key": key_identity(site.settings.key)},
+    goes_on=True,
+)
+
 
 @multi_asset(
     outs=outs(CLUSTERS, CLUSTER_MEMBERS, group="topics", kinds={"python", "duckdb"}),
@@ -34,8 +43,6 @@ USES = (
     ins={"day": AssetIn(partition_mapping=WINDOW)},
 )
 def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[Written, Written]:
-    hashes = day.hashes(sorted({each for key in context.partition_keys for each in window(key)}))
-
     def make(key: str) -> dict[str, pl.DataFrame]:
         facets, vectors = read_window(site, key)
         found, members = find_clusters(
@@ -49,32 +56,17 @@ def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[W
         )
         return {CLUSTERS.name: found, CLUSTER_MEMBERS.name: members}
 
-    written = write(
-        site.warehouse,
-        Slices(
-            context,
-            [CLUSTERS, CLUSTER_MEMBERS],
-            inputs=lambda key: {each: hashes.get(each) for each in window(key)} if key in hashes else None,
-            make=make,
-            uses=settings_used(*USES),
-        ),
-    )
+    written = write(Slices(context, STAGE, site, make))
     return written, written
 
 
-def window(key: str) -> list[str]:
-    """Days of a date's trailing window, oldest first."""
-    last = date.fromisoformat(key)
-    return [(last - timedelta(days=back)).isoformat() for back in reversed(range(SETTINGS.window_days))]
-
-
 def earlier(site: Site, key: str) -> list[str]:
-    """Dates whose names and ids a date goes on from: those before it, and its own where it has been released.
+    """Dates whose names and ids a date goes on from: those before it, and its own where its figures are frozen.
 
-    A date that was made and not released starts over, so that making it again gives the same.
+    A date that was made and that no release has shown starts over, so that making it again gives the same.
     """
     days = window(key)
-    return days if site.warehouse.slice_of(RELEASES, {"date": key}) else days[:-1]
+    return days if site.warehouse.slice_of(FROZEN_PARTS, {"date": key}) else days[:-1]
 
 
 def latest(frame: pl.DataFrame) -> pl.DataFrame:
@@ -83,13 +75,19 @@ def latest(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_window(site: Site, key: str) -> tuple[pl.DataFrame, np.ndarray]:
-    """Facets of the window's conversations that have a vector, and the vectors, row by row."""
+    """Facets of the window's conversations that have a vector, and the vectors, row by row.
+
+    A conversation that came under two days or languages is taken once, on the last of its days.
+    """
     embedded = site.warehouse.read(EMBEDDINGS, {"date": window(key), "clustered_by": CLUSTERED_BY})
     facets = site.warehouse.read(
         FACETS, {"date": window(key)}, ["conversation_id", "account", "language", "date", "request"]
     )
-    joined = embedded.select("conversation_id", "date", "vector").join(
-        facets, on=["conversation_id", "date"], how="inner", maintain_order="left"
+    joined = (
+        embedded.select("conversation_id", "date", "language", "vector")
+        .join(facets, on=["conversation_id", "date", "language"], how="inner", maintain_order="left")
+        .sort("conversation_id", "date", "language")
+        .unique("conversation_id", keep="last", maintain_order=True)
     )
     vectors = joined["vector"].to_numpy() if joined.height else np.zeros((0, 1), np.float32)
     return joined.drop("vector"), vectors

@@ -1,16 +1,29 @@
 """What every asset says of itself: description, group, kinds, owner and the columns of its table."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from dagster import AssetOut, BackfillPolicy, TableColumn, TableColumnConstraints, TableSchema
+from dagster import (
+    AssetOut,
+    BackfillPolicy,
+    MetadataValue,
+    TableColumn,
+    TableColumnConstraints,
+    TableSchema,
+)
 
+from assets.partitions import SETTINGS
 from clio_dagster.tables import Table
+from clio_dagster.versions import STAGES
 
 MANY_A_RUN = BackfillPolicy.single_run()
 """Where no model is paid, a backfill is one run that makes its partitions one after the other."""
 
 OWNERS = ["team:data-engineering"]
+
+RESTRICTED, PUBLISHED = {"clio/zone": "restricted"}, {"clio/zone": "published"}
+"""Tags of assets by what may be seen of them, for a selection such as `tag:"clio/zone"=restricted` in the UI."""
 
 
 def about(table: Table, *, group: str, kinds: set[str], **more: Any) -> dict[str, Any]:
@@ -21,25 +34,35 @@ def about(table: Table, *, group: str, kinds: set[str], **more: Any) -> dict[str
         "group_name": group,
         "kinds": kinds,
         "owners": OWNERS,
+        "tags": RESTRICTED,
         "metadata": {
+            "docs": docs(table.name),
             "dagster/column_schema": column_schema(table),
             "dagster/table_name": f"restricted.{table.name}",
         },
-        "code_version": "1",
+        "code_version": str(STAGES.get(table.name, "")),
         "io_manager_key": "warehouse_io",
         "backfill_policy": MANY_A_RUN,
     } | more
 
 
-def out(table: Table, *, group: str, kinds: set[str]) -> AssetOut:
-    """The same, as one output of a `@multi_asset`."""
-    described = about(table, group=group, kinds=kinds)
-    del described["name"], described["backfill_policy"]
-    return AssetOut(key=table.name, **described)
+def docs(stage: str) -> MetadataValue[Any]:
+    """Where a stage is described."""
+    if SETTINGS.docs_url:
+        return MetadataValue.url(f"{SETTINGS.docs_url.rstrip('/')}/stages.md#{stage}")
+    return MetadataValue.path(Path(__file__).parents[1] / "docs" / "stages.md")
 
 
 def outs(*tables: Table, group: str, kinds: set[str]) -> Mapping[str, AssetOut]:
-    return {table.name: out(table, group=group, kinds=kinds) for table in tables}
+    """The same for a `@multi_asset` that writes several tables together; the first one names the stage."""
+    version = str(STAGES[tables[0].name])
+    described = {table.name: about(table, group=group, kinds=kinds, code_version=version) for table in tables}
+    return {
+        name: AssetOut(
+            key=name, **{key: value for key, value in of.items() if key not in ("name", "backfill_policy")}
+        )
+        for name, of in described.items()
+    }
 
 
 def column_schema(table: Table) -> TableSchema:

@@ -2,14 +2,27 @@
 
 import datetime as dt
 
+import polars as pl
 from dagster import AssetExecutionContext, asset
 
 from assets.common import about
 from assets.partitions import DATE_LANGUAGES
 from clio_dagster.conversations.landing import read_landed, slice_hash
 from clio_dagster.tables import RAW_CONVERSATIONS
+from resources.fingerprints import Stage
 from resources.site import Site
 from resources.stage import Slices
+
+
+def _place(partition: str) -> tuple[dt.date, str]:
+    date, language = partition.split("|")
+    return dt.date.fromisoformat(date), language
+
+
+STAGE = Stage(
+    (RAW_CONVERSATIONS,),
+    facts=lambda site, keys: {key: slice_hash(site.settings.home, *_place(key)) for key in keys},
+)
 
 
 @asset(
@@ -20,14 +33,7 @@ from resources.stage import Slices
 def raw_conversations(context: AssetExecutionContext, site: Site) -> Slices:
     home = site.settings.home
 
-    def key(partition: str) -> tuple[dt.date, str]:
-        date, language = partition.split("|")
-        return dt.date.fromisoformat(date), language
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        return {RAW_CONVERSATIONS.name: read_landed(home, *_place(key))}
 
-    return Slices(
-        context,
-        [RAW_CONVERSATIONS],
-        inputs=lambda partition: slice_hash(home, *key(partition)),
-        make=lambda partition: {RAW_CONVERSATIONS.name: read_landed(home, *key(partition))},
-        uses={},
-    )
+    return Slices(context, STAGE, site, make)

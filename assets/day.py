@@ -4,11 +4,19 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, asset
 
 from assets.common import about
-from assets.partitions import ALL_LANGUAGES, DATES, SETTINGS, slices_of
+from assets.partitions import ALL_LANGUAGES, DATES, SETTINGS, settings_used, slices_of
 from clio_dagster.facets import day_of
-from clio_dagster.tables import DAY
+from clio_dagster.tables import DAY, EMBEDDINGS, FACETS
+from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
+from resources.site import Site
 from resources.stage import Slices
+
+STAGE = Stage(
+    (DAY,),
+    (Input(FACETS, slices_of), Input(EMBEDDINGS, slices_of)),
+    uses=lambda _: settings_used("languages"),
+)
 
 
 @asset(
@@ -19,19 +27,9 @@ from resources.stage import Slices
         "embeddings": AssetIn(partition_mapping=ALL_LANGUAGES),
     },
 )
-def day(context: AssetExecutionContext, facets: Reader, embeddings: Reader) -> Slices:
-    keys = [key for date in context.partition_keys for key in slices_of(date)]
-    hashes = {reader.table.name: reader.hashes(keys) for reader in (facets, embeddings)}
-
-    def inputs(date: str) -> dict[str, list[str | None]]:
-        return {name: [found.get(key) for key in slices_of(date)] for name, found in hashes.items()}
-
+def day(context: AssetExecutionContext, facets: Reader, embeddings: Reader, site: Site) -> Slices:
     def make(date: str) -> dict[str, pl.DataFrame]:
-        missing = [key for key in slices_of(date) if key not in hashes["embeddings"]]
-        if missing:
-            raise ValueError(
-                f"day {date} lacks {len(missing)} slices: materialize facets and embeddings of that date"
-            )
+        of_day = {table.name: site.warehouse.slices(table, slices_of(date)) for table in (FACETS, EMBEDDINGS)}
         return {
             DAY.name: day_of(
                 date,
@@ -39,10 +37,10 @@ def day(context: AssetExecutionContext, facets: Reader, embeddings: Reader) -> S
                 facets.read_days([date], ["language", "conversation_id"]),
                 embeddings.read_days([date], ["language", "conversation_id"]),
                 {
-                    key.split("|")[1]: f"{hashes['facets'][key]}:{hashes['embeddings'][key]}"
+                    key.split("|")[1]: ":".join(found[key].content_hash for found in of_day.values())
                     for key in slices_of(date)
                 },
             )
         }
 
-    return Slices(context, [DAY], inputs=inputs, make=make, uses={})
+    return Slices(context, STAGE, site, make)

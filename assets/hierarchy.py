@@ -11,13 +11,21 @@ from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.hierarchy.hierarchizer import build_hierarchy
-from clio_dagster.tables import HIERARCHY
-from resources.io_manager import Reader, hashes_of
-from resources.readers import AnalystResource
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTER_SUMMARIES, CLUSTERS, HIERARCHY, VOCABULARIES
+from resources.fingerprints import Input, Stage
+from resources.io_manager import Reader
+from resources.readers import AnalystResource, identities
 from resources.site import Site
 from resources.stage import Slices
 
 USES = ("seed", "top_topics")
+
+STAGE = Stage(
+    (HIERARCHY,),
+    (Input(CLUSTERS), Input(CLUSTER_MEMBERS), Input(CLUSTER_SUMMARIES), Input(VOCABULARIES)),
+    uses=lambda site: settings_used(*USES) | {"analyst": identities(site.settings)[0]},
+    goes_on=True,
+)
 
 
 @asset(**about(HIERARCHY, group="topics", kinds={"python", "duckdb"}), partitions_def=DATES)
@@ -30,9 +38,6 @@ def hierarchy(
     site: Site,
     analyst: AnalystResource,
 ) -> Slices:
-    upstream = (clusters, cluster_members, cluster_summaries, vocabularies)
-    hashes = hashes_of(upstream, context.partition_keys)
-
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree, _ = build_hierarchy(
             cluster_summaries.read(key),
@@ -47,10 +52,4 @@ def hierarchy(
         )
         return {HIERARCHY.name: tree}
 
-    return Slices(
-        context,
-        [HIERARCHY],
-        inputs=hashes,
-        make=make,
-        uses={"analyst": analyst.identity} | settings_used(*USES),
-    )
+    return Slices(context, STAGE, site, make)

@@ -1,13 +1,13 @@
 """Source files landed, one pass each, and the slices that they touch reported.
 
 `landed` is external: landing reports it, a date × language at a time, with a data version made from content.
-Every configured language of a touched date is reported, so that an empty slice is made and not missed.
+Every configured language of a touched date is reported, so that an empty slice is made and not missed; dates that
+lost slices, of this file or of its earlier version, are touched too.
 """
 
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterable
+from datetime import date
 
-import polars as pl
 from dagster import (
     AllPartitionMapping,
     AssetDep,
@@ -21,13 +21,16 @@ from dagster import (
 from assets.common import MANY_A_RUN, OWNERS, column_schema
 from assets.partitions import DATE_LANGUAGES, SETTINGS, SOURCES
 from clio_dagster.clock import engine_time
-from clio_dagster.conversations.landing import Landing, land, slice_hash
+from clio_dagster.conversations.landed import Slice
+from clio_dagster.conversations.landing import Landing, land, landed_before, slice_hash, source_lock
+from clio_dagster.conversations.slices import give_way
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
-from resources.freshness import landing_fingerprint
+from resources.freshness import unlanded_sources
 from resources.site import Site
+from resources.sources import MissingSource, at_hand, note_landed, versions
 
 landed = AssetSpec(
     "landed",
@@ -40,10 +43,6 @@ landed = AssetSpec(
     kinds={"parquet"},
     metadata={"dagster/column_schema": column_schema(RAW_CONVERSATIONS)},
 )
-
-
-class MissingSource(ValueError):
-    """A source was asked for that is not registered, or has moved since."""
 
 
 @asset(
@@ -65,14 +64,19 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     quarantine's; those of the conversations are at `landed`.
     """
     for key in context.partition_keys:
-        result = _land(key, site)
-        _report(context, site, result)
+        with source_lock(site.settings.home, key):
+            result = _land(key, site)
+            lost = frozenset() if result.is_reused else _give_way(key, site)
+            if not result.is_reused:
+                _report(context, site, result, lost)
         context.add_asset_metadata(
             {
                 "records": result.records,
                 "landed": result.landed,
                 "quarantined": result.quarantined.height,
                 "slices": result.slices.height,
+                "replaced_slices": len(lost),
+                "reused": result.is_reused,
             },
             asset_key=context.asset_key,
             partition_key=key,
@@ -81,18 +85,25 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
 
 
 def _land(key: str, site: Site) -> Landing:
+    """Land a source, or keep what it landed before where it would land the same."""
     row = site.warehouse.read(SOURCES_TABLE, {"source": key})
     if row.is_empty():
         raise MissingSource(f"source {key} is not registered: land files with `clio run FILE`")
-    path = Path(row["path"].item())
-    if not path.is_file():
-        raise MissingSource(
-            f"source {key} is no longer where it was registered: run `clio run FILE` where it is now"
+    is_closed = row["landed_at"].item() is not None or row["withdrawn_at"].item() is not None
+    if is_closed and not unlanded_sources(site.warehouse, site.settings, [key]):
+        before = landed_before(
+            site.settings.home,
+            key,
+            records=row["records"].item() or 0,
+            quarantined=site.warehouse.read(QUARANTINE, {"source": key}),
         )
+        if before is not None:
+            return before
     with (
+        quiet("landing", key),
+        at_hand(site.settings, key, row["path"].item()) as path,
         track(f"landing {path.name}", path.stat().st_size, unit="byte") as advance,
         engine_time("landing"),
-        quiet("landing", key),
     ):
         done = 0
 
@@ -104,29 +115,24 @@ def _land(key: str, site: Site) -> Landing:
         return land(path, key=key, settings=site.settings, on_progress=on_progress)
 
 
-def _report(context: AssetExecutionContext, site: Site, result: Landing) -> None:
-    dates = sorted(result.slices["date"].unique())
+def _give_way(key: str, site: Site) -> frozenset[Slice]:
+    """Of what came to lie at one path, the latest counts: what earlier versions lose to this one, and this to later
+    ones that landed first."""
+    home, at_path = site.settings.home, versions(site, key)
+    return give_way(home, at_path.older, [key]) | give_way(home, [key], at_path.newer)
+
+
+def _report(context: AssetExecutionContext, site: Site, result: Landing, lost: Iterable[Slice]) -> None:
+    """Say what changed; that the source has landed is said last, so that a landing killed before is done again."""
+    dates = {*result.slices["date"], *result.removed, *(date.fromisoformat(day) for day, _ in lost)}
     site.warehouse.write(QUARANTINE, {"source": result.source}, result.quarantined)
-    before = site.warehouse.read(SOURCES_TABLE, {"source": result.source})
-    site.warehouse.write(
-        SOURCES_TABLE,
-        {"source": result.source},
-        before.with_columns(
-            pl.lit(result.records, pl.Int64).alias("records"),
-            pl.lit(result.landed, pl.Int64).alias("landed"),
-            pl.lit(result.quarantined.height, pl.Int64).alias("quarantined"),
-            pl.lit(dates[0] if dates else None, pl.Date).alias("first_date"),
-            pl.lit(dates[-1] if dates else None, pl.Date).alias("last_date"),
-            pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias("landed_at"),
-        ),
-        fingerprint=landing_fingerprint(site.settings),
-    )
-    for date in dates:
+    for day in sorted(dates):
         for language in SETTINGS.partition_languages:
             context.log_event(
                 AssetMaterialization(
                     "landed",
-                    partition=f"{date}|{language}",
-                    tags={"dagster/data_version": slice_hash(site.settings.home, date, language)},
+                    partition=f"{day}|{language}",
+                    tags={"dagster/data_version": slice_hash(site.settings.home, day, language)},
                 )
             )
+    note_landed(site, result)

@@ -20,16 +20,16 @@ from dagster import (
 )
 
 from assets.checks import report
-from assets.clusters import window
 from assets.common import about
-from assets.partitions import DATES, SETTINGS, WINDOW
+from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.clock import engine_time
 from clio_dagster.models import column_tests
 from clio_dagster.models.build import build_view, select_rows
 from clio_dagster.models.loader import SCHEMA, Model
 from clio_dagster.privacy.silence import quiet
-from clio_dagster.tables import TABLES
+from clio_dagster.tables import PUBLISHED_CELLS, TABLES
 from resources.contracts import contracts, models
+from resources.fingerprints import Input, Stage
 from resources.site import Site
 from resources.stage import Slices
 
@@ -49,9 +49,6 @@ def model_asset(model: Model) -> AssetsDefinition:
         if model.materialized == "view":
             _build_view(context, model, site)
             return None
-        tables = _tables_behind(model)
-        days = sorted({day for key in context.partition_keys for day in window(key)})
-        hashes = {name: _hashes(site, name, days) for name in sorted(tables)}
 
         def make(key: str) -> Mapping[str, pl.DataFrame]:
             rows = select_rows(
@@ -59,18 +56,28 @@ def model_asset(model: Model) -> AssetsDefinition:
             )
             return {model.name: rows}
 
-        return Slices(
-            context,
-            [model.table],
-            inputs=lambda key: {
-                name: [found.get(day) for day in window(key)] for name, found in hashes.items()
-            },
-            make=make,
-            uses={"window_days": SETTINGS.window_days},
-            code_version=model.code_version,
-        )
+        return Slices(context, stage_of(model), site, make)
 
     return build
+
+
+def stage_of(model: Model) -> Stage:
+    """What decides a mart's rows. A view has none of its own: what reads it names the tables behind it.
+
+    Published cells are summed over the window. The trees of earlier dates decide nothing: a late file would go on to
+    the windows of the windows that it re-makes.
+    """
+    return Stage(
+        (model.table,),
+        tuple(
+            Input(contracts()[name], window, others_may_lack=True)
+            if name == PUBLISHED_CELLS.name
+            else Input(contracts()[name])
+            for name in sorted(_tables_behind(model))
+        ),
+        uses=lambda _: settings_used("window_days"),
+        sql_version=model.code_version,
+    )
 
 
 def _build_view(context: AssetExecutionContext, model: Model, site: Site) -> None:
@@ -149,11 +156,7 @@ def _tables_behind(model: Model) -> set[str]:
     return found
 
 
-def _hashes(site: Site, name: str, days: list[str]) -> dict[str, str]:
-    return {
-        key: stored.content_hash for key, stored in site.warehouse.slices(contracts()[name], days).items()
-    }
-
-
 sql_models = [model_asset(model) for model in models()]
+STAGES = tuple(stage_of(model) for model in models() if model.materialized == "table")
+
 sql_checks = [model_check(model) for model in models() if model.tests]

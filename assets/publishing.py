@@ -1,35 +1,76 @@
 """What may leave: day cells and coverage with noise drawn once, and positions made from published names."""
 
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
 import polars as pl
 from dagster import AssetExecutionContext, AssetIn, asset, multi_asset
 
 from assets.common import MANY_A_RUN, about, outs
-from assets.partitions import ALL_LANGUAGES, DATES, SETTINGS, settings_used, slices_of
+from assets.partitions import ALL_LANGUAGES, DATES, settings_used, slices_of
 from clio_dagster.clusters.positions import positions as positions_of
-from clio_dagster.coverage import exact_coverage_of
-from clio_dagster.privacy.cells import members_of_day, publish_cells, publish_coverage
+from clio_dagster.coverage import exact_coverage_of, stages_of
+from clio_dagster.models.loader import SCHEMA
+from clio_dagster.privacy.key import key_identity
+from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.tables import (
+    AUDITED_SUMMARIES,
+    CLUSTER_MEMBERS,
+    CLUSTERS,
+    COUNTED_CONVERSATIONS,
     EXACT_COVERAGE,
+    FACETS,
+    FROZEN_PARTS,
     POSITIONS,
     PUBLISHED_CELLS,
     PUBLISHED_COVERAGE,
-    RELEASES,
     SOURCES,
-    Table,
 )
-from resources.io_manager import Reader, hashes_of
-from resources.readers import EmbedderResource
+from resources.fingerprints import Input, Stage
+from resources.io_manager import Reader
+from resources.readers import EmbedderResource, identities
 from resources.site import Site
 from resources.stage import Slices, Written, write
 
-USES = ("account_cap", "cell_min_conversations", "cell_min_accounts", "epsilon")
+USES = (
+    "account_cap",
+    "cell_min_conversations",
+    "cell_min_accounts",
+    "sensitive_word_min_accounts",
+    "epsilon",
+    "languages",
+)
 FACET_COLUMNS = ["conversation_id", "account", "language", "status", "turns", "concerning", "refused", "task"]
 
 
+def _quarantined(site: Site, keys: Sequence[str]) -> dict[str, int]:
+    """Records refused in files whose first day this is: the nearest that a record without a day has to one."""
+    counts = site.warehouse.read(SOURCES, {"first_date": list(keys)}, ["first_date", "quarantined"])
+    refused = dict.fromkeys(keys, 0)
+    for day, count in counts.group_by("first_date").agg(pl.col("quarantined").sum()).iter_rows():
+        refused[day.isoformat()] = count
+    return refused
+
+
+FIGURES = (PUBLISHED_CELLS, PUBLISHED_COVERAGE, COUNTED_CONVERSATIONS)
+TABLES = (PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE, COUNTED_CONVERSATIONS)
+
+STAGE = Stage(
+    TABLES,
+    (Input(AUDITED_SUMMARIES), Input(CLUSTERS), Input(CLUSTER_MEMBERS), Input(FACETS, slices_of)),
+    uses=lambda site: settings_used(*USES) | {"key": key_identity(site.settings.key)},
+    facts=_quarantined,
+)
+
+POSITIONS_STAGE = Stage(
+    (POSITIONS,),
+    (Input(AUDITED_SUMMARIES),),
+    uses=lambda site: settings_used("seed") | {"embedder": identities(site.settings)[1]},
+)
+
+
 @multi_asset(
-    outs=outs(
-        PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE, group="publishing", kinds={"polars", "duckdb"}
-    ),
+    outs=outs(*TABLES, group="publishing", kinds={"polars", "duckdb"}),
     partitions_def=DATES,
     backfill_policy=MANY_A_RUN,
     ins={"facets": AssetIn(partition_mapping=ALL_LANGUAGES)},
@@ -41,71 +82,64 @@ def published_cells(
     cluster_members: Reader,
     facets: Reader,
     site: Site,
-) -> tuple[Written, Written, Written]:
-    dated = hashes_of((audited_summaries, clusters, cluster_members), context.partition_keys)
-    sliced = facets.hashes(slice_key for key in context.partition_keys for slice_key in slices_of(key))
-
-    def inputs(key: str) -> object:
-        hashes = dated(key)
-        if hashes is None:
-            return None
-        return [
-            hashes,
-            [sliced.get(each) for each in slices_of(key)],
-            _quarantined(site, key),
-        ]
-
+) -> tuple[Written, Written, Written, Written]:
     def make(key: str) -> dict[str, pl.DataFrame]:
         audited = audited_summaries.read(key)
-        of_day = facets.read_days([key], FACET_COLUMNS)
         members = site.warehouse.read(cluster_members.table, {"date": key, "day": key})
-        exact = exact_coverage_of(
-            key,
-            of_day,
-            members,
-            clusters.read(key),
-            audited,
-            quarantined=_quarantined(site, key),
-            account_cap=site.settings.account_cap,
+        conversations = stages_of(
+            facets.read_days([key], FACET_COLUMNS), members, clusters.read(key), audited
+        )
+        quarantined = _quarantined(site, [key])[key]
+        parts, withdrawals = _frozen(site, key)
+        figures = publish_day(
+            Day(date.fromisoformat(key), conversations, members, audited, quarantined),
+            Figures(*(site.warehouse.read(table, {"date": key}) for table in FIGURES)),
+            parts=parts,
+            withdrawals=withdrawals,
+            settings=site.settings,
+            key=site.settings.key,
         )
         return {
-            PUBLISHED_CELLS.name: publish_cells(
-                members_of_day(members, of_day),
-                audited,
-                _released(site, PUBLISHED_CELLS, key),
-                settings=site.settings,
-                key=site.settings.key,
-            ),
-            EXACT_COVERAGE.name: exact,
-            PUBLISHED_COVERAGE.name: publish_coverage(
-                exact, _released(site, PUBLISHED_COVERAGE, key), settings=site.settings, key=site.settings.key
-            ),
+            PUBLISHED_CELLS.name: figures.cells,
+            EXACT_COVERAGE.name: exact_coverage_of(key, conversations, quarantined=quarantined),
+            PUBLISHED_COVERAGE.name: figures.coverage,
+            COUNTED_CONVERSATIONS.name: figures.counted,
         }
 
-    written = write(
-        site.warehouse,
-        Slices(
-            context,
-            [PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE],
-            inputs=inputs,
-            make=make,
-            uses=settings_used(*USES),
-        ),
+    written = write(Slices(context, STAGE, site, make))
+    return written, written, written, written
+
+
+def _frozen(site: Site, key: str) -> tuple[int, int]:
+    """How many parts and withdrawals of this date a release may have shown."""
+    row = site.warehouse.read(FROZEN_PARTS, {"date": key})
+    return (0, 0) if row.is_empty() else row.select("parts", "withdrawals").row(0)
+
+
+def freeze(site: Site, key: str) -> None:
+    """Let nothing that a release of this date shows ever be drawn again: to be called before anybody can see it.
+
+    The parts of its own day, and those of every day before it, which its windows and trends tell of.
+    """
+    days = [date.fromisoformat(day) for day in site.warehouse.slices(COUNTED_CONVERSATIONS) if day <= key]
+    known = site.warehouse.read(FROZEN_PARTS, {"date": days}, ["date", "parts", "withdrawals"])
+    counted = site.warehouse.query(
+        f"select date, max(part) as parts, max(withdrawn_in) as withdrawals "
+        f"from {SCHEMA}.{COUNTED_CONVERSATIONS.name} group by date"
     )
-    return written, written, written
-
-
-def _quarantined(site: Site, key: str) -> int:
-    """Records refused in files whose first day this is: the nearest that a record without a day has to one."""
-    counts = site.warehouse.read(SOURCES, {"first_date": key}, ["source", "quarantined"])
-    return int(counts["quarantined"].fill_null(0).sum())
-
-
-def _released(site: Site, table: Table, key: str) -> pl.DataFrame:
-    """What a standing release of this date has already said: it is never said again otherwise."""
-    if site.warehouse.read(RELEASES, {"date": key}).is_empty():
-        return table.empty()
-    return site.warehouse.read(table, {"date": key})
+    # A day without conversations has a first part too, and what is frozen stays so where an account was erased.
+    first = pl.DataFrame({"date": days}, {"date": pl.Date}).with_columns(parts=1, withdrawals=0)
+    among = counted.filter(pl.col("date").is_in(days))
+    drawn = pl.concat(frame.cast(known.schema) for frame in (first, among, known))
+    rows = (
+        drawn.group_by("date")
+        .max()
+        .join(known, on=["date", "parts", "withdrawals"], how="anti")
+        .with_columns(pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias("frozen_at"))
+        .partition_by("date")
+    )
+    if rows:
+        site.warehouse.write_many((FROZEN_PARTS, {"date": row["date"].item()}, row, "") for row in rows)
 
 
 @asset(
@@ -115,16 +149,8 @@ def _released(site: Site, table: Table, key: str) -> pl.DataFrame:
 def positions(
     context: AssetExecutionContext, audited_summaries: Reader, site: Site, embedder: EmbedderResource
 ) -> Slices:
-    hashes = audited_summaries.hashes(context.partition_keys)
-
     def make(key: str) -> dict[str, pl.DataFrame]:
         audited = audited_summaries.read(key)
         return {POSITIONS.name: positions_of(audited, embedder.embedder, seed=site.settings.seed)}
 
-    return Slices(
-        context,
-        [POSITIONS],
-        inputs=hashes.get,
-        make=make,
-        uses={"embedder": embedder.identity, "seed": SETTINGS.seed},
-    )
+    return Slices(context, POSITIONS_STAGE, site, make)

@@ -2,41 +2,86 @@
 
 import hashlib
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 from dagster import (
-    AssetCheckKey,
     AssetExecutionContext,
     DagsterInstance,
     Failure,
+    FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
     asset,
 )
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from assets.checks import suites
-from assets.common import MANY_A_RUN, OWNERS, column_schema
-from assets.gate import gate_check, refused
-from assets.models import sql_checks
-from assets.partitions import DATE_LANGUAGES, DATES, slices_of
+from assets.common import MANY_A_RUN, OWNERS, PUBLISHED, column_schema, docs
+from assets.gate import refused
+from assets.models import STAGES as MART_STAGES
+from assets.partitions import DATES, SETTINGS
+from assets.publishing import freeze
+from assets.verdicts import Verdict, of_date, of_slices
+from clio_dagster import __version__
 from clio_dagster.clock import engine_time
+from clio_dagster.privacy.key import key_identity
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.release.contract import RELEASE_TABLES
 from clio_dagster.release.manifest import Check, Manifest, Version, make_manifest, parse_manifest
 from clio_dagster.release.write import recover, write_release
-from clio_dagster.tables import PUBLISHED_CELLS, PUBLISHED_COVERAGE, RELEASES
+from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED_CELLS, PUBLISHED_COVERAGE, RELEASES
 from resources.contracts import contracts
-from resources.freshness import release_fingerprint
-from resources.readers import AnalystResource, EmbedderResource
+from resources.fingerprints import Input, Stage
+from resources.readers import AnalystResource, EmbedderResource, identities
 from resources.site import Site
 from resources.stage import is_as_written
 
+GRACE_HOURS = 4
+"""Hours after CLIO_DAILY_HOUR by which the day before should have been published."""
+
 MARTS = tuple(RELEASE_TABLES)
+
+WHERE_NOT_WHAT = {
+    *(
+        "home",
+        "key_file",
+        "threads",
+        "undated_as",
+        "storage",
+        "s3_bucket",
+        "s3_prefix",
+        "s3_endpoint",
+        "inbox",
+    ),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url"),
+}
+"""Settings that say where things lie, or when and how fast they are made, and nothing that is published."""
+
+
+def _uses(site: Site) -> dict[str, object]:
+    analyst, embedder = identities(site.settings)
+    return site.settings.model_dump(mode="json", exclude=WHERE_NOT_WHAT) | {
+        "analyst": analyst,
+        "embedder": embedder,
+        "key": key_identity(site.settings.key),
+        "version": __version__,
+    }
+
+
+STAGE = Stage(
+    (RELEASES,),
+    tuple(Input(contracts()[name]) for name in (*MARTS, AUDITED_SUMMARIES.name)),
+    uses=_uses,
+)
+
+
+DAILY = FreshnessPolicy.cron(
+    deadline_cron=f"0 {(SETTINGS.daily_hour + GRACE_HOURS) % 24} * * *",
+    lower_bound_delta=timedelta(hours=GRACE_HOURS),
+    timezone=SETTINGS.timezone,
+)
+"""A release every day, at most GRACE_HOURS after the day is closed."""
 
 
 class Refused(Failure):
@@ -55,10 +100,13 @@ class Refused(Failure):
     group_name="publishing",
     kinds={"parquet", "html"},
     owners=OWNERS,
-    code_version="1",
+    tags=PUBLISHED,
+    freshness_policy=DAILY,
+    code_version=STAGE.code_version,
     backfill_policy=MANY_A_RUN,
-    deps=[*MARTS, "audited_summaries", "vocabularies"],
-    metadata={"dagster/column_schema": column_schema(RELEASE_TABLES["topics"])},
+    # Every table is one of these or comes before one, so that its checks have run by then.
+    deps=[*MARTS, "audited_summaries", "vocabularies", "exact_coverage", "counted_conversations"],
+    metadata={"dagster/column_schema": column_schema(RELEASE_TABLES["topics"]), "docs": docs("release")},
 )
 def release(
     context: AssetExecutionContext, site: Site, analyst: AnalystResource, embedder: EmbedderResource
@@ -67,19 +115,28 @@ def release(
     those of topics.parquet.
 
     The gate is run here again, on what is stored now, whoever asks and in whatever run: blocking checks stop only
-    the run that they are in.
+    the run that they are in. A date with a check that has not passed is refused like one whose gate is closed, and
+    holds back no other.
     """
     releases = site.settings.home / "releases"
     recover(releases)
     failed: dict[str, list[str]] = {}
     with track("release", len(context.partition_keys), unit="partition") as advance:
         for key in context.partition_keys:
-            with engine_time("release"), quiet("release", key):
-                reasons = refused(site, key) + _tampered(site, key)
-            if reasons:
-                failed[key] = reasons
-            else:
-                _publish(context, site, key, analyst, embedder)
+            run = context.run.run_id
+            # While the day's figures are compared, frozen and shown, nobody draws them anew.
+            with (
+                site.ledger.holding(RELEASES.name, key, run),
+                site.ledger.holding(PUBLISHED_CELLS.name, key, run),
+            ):
+                with engine_time("release"), quiet("release", key):
+                    reasons = refused(site, key) + _tampered(site, key) + _outdated(site, key)
+                    checks = _checks(context.instance, site, key)
+                    reasons += _not_passed(checks)
+                if reasons:
+                    failed[key] = reasons
+                else:
+                    _publish(context, site, key, analyst, embedder, checks)
             advance(1)
     if failed:
         raise Refused(
@@ -89,25 +146,29 @@ def release(
 
 
 def _publish(
-    context: AssetExecutionContext, site: Site, key: str, analyst: AnalystResource, embedder: EmbedderResource
+    context: AssetExecutionContext,
+    site: Site,
+    key: str,
+    analyst: AnalystResource,
+    embedder: EmbedderResource,
+    checks: tuple[Check, ...],
 ) -> None:
     settings = site.settings
     started = time.perf_counter()
     with engine_time("release"), quiet("release", key):
+        fingerprint = STAGE.fingerprint(key, STAGE.look(site, [key])) or ""
         tables = {name: _mart(site, name, key) for name in MARTS}
         manifest = make_manifest(
             settings,
             date.fromisoformat(key),
             analyst=Version(name=analyst.analyst.name, version=analyst.analyst.version),
             embedder=Version(name=embedder.embedder.name, version=embedder.embedder.version),
-            checks=_checks(context.instance, key),
+            checks=checks,
             sensitivity=settings.account_cap,
         )
+        freeze(site, key)
         folder = write_release(settings.home / "releases", date.fromisoformat(key), tables, manifest)
         signed = (folder / "manifest.json").read_bytes()
-        fingerprint = release_fingerprint(
-            settings, date.fromisoformat(key), (analyst.identity, embedder.identity)
-        )
         published = parse_manifest(signed)
         _remember(site, key, published, hashlib.sha256(signed).hexdigest(), fingerprint)
     topics = tables["topics"]
@@ -142,24 +203,39 @@ def _tampered(site: Site, key: str) -> list[str]:
     return reasons
 
 
-def _checks(instance: DagsterInstance, key: str) -> tuple[Check, ...]:
-    """The last verdict of every check on this date, over all its languages; one that never ran has not passed."""
-    dated = [spec for check in (*suites, *sql_checks, gate_check) for spec in check.check_specs]
-    verdicts: dict[AssetCheckKey, list[bool]] = {}
-    for partitions, partitions_def in ((slices_of(key), DATE_LANGUAGES), ([key], DATES)):
-        keys = [spec.key for spec in dated if spec.partitions_def == partitions_def]
-        for partition in partitions:
-            found = instance.event_log_storage.get_latest_asset_check_execution_by_key(
-                keys, partition_filter=PartitionKeyFilter(key=partition)
-            )
-            for each in keys:
-                record = found.get(each)
-                passed = record is not None and record.status == AssetCheckExecutionRecordStatus.SUCCEEDED
-                verdicts.setdefault(each, []).append(passed)
+def _outdated(site: Site, key: str) -> list[str]:
+    """Marts that were made from other tables than stand there now: what they show could still be drawn again."""
+    return [
+        f"{stage.name} was made before what it reads: materialize it again"
+        for stage in MART_STAGES
+        for stored in site.warehouse.slices(stage.tables[0], [key]).values()
+        if stored.fingerprint != stage.fingerprint(key, stage.look(site, [key]))
+    ]
+
+
+def _checks(instance: DagsterInstance, site: Site, key: str) -> tuple[Check, ...]:
+    """The verdict of every check on this date, over all its languages; one that has not looked has not passed."""
+    stored = site.warehouse.slices_on([key])
+    found: dict[str, list[Verdict]] = {}
+    for verdict in (*of_slices(instance, key, stored), *of_date(instance, key, stored)):
+        name = f"{verdict.spec.asset_key.to_user_string()}: {verdict.spec.name}"
+        found.setdefault(name, []).append(verdict)
     return tuple(
-        Check(name=f"{each.asset_key.to_user_string()}: {each.name}", passed=all(passed))
-        for each, passed in sorted(verdicts.items(), key=lambda item: str(item[0]))
+        Check(
+            name=name,
+            passed=all(verdict.passed for verdict in verdicts),
+            severity="error" if verdicts[0].spec.blocking else "warn",
+        )
+        for name, verdicts in sorted(found.items())
     )
+
+
+def _not_passed(checks: tuple[Check, ...]) -> list[str]:
+    return [
+        f"the check {check.name} has not passed: see its result, and materialize what it is about again"
+        for check in checks
+        if check.severity == "error" and not check.passed
+    ]
 
 
 def _remember(site: Site, key: str, manifest: Manifest, digest: str, fingerprint: str) -> None:

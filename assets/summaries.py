@@ -7,9 +7,11 @@ from assets.clusters import earlier, read_window
 from assets.common import MANY_A_RUN, outs
 from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import summarise
-from clio_dagster.tables import CLUSTER_SUMMARIES, VOCABULARIES
-from resources.io_manager import Reader, hashes_of
-from resources.readers import AnalystResource
+from clio_dagster.privacy.key import key_identity
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTER_SUMMARIES, CLUSTERS, VOCABULARIES
+from resources.fingerprints import Input, Stage
+from resources.io_manager import Reader
+from resources.readers import AnalystResource, identities
 from resources.site import Site
 from resources.stage import Slices, Written, write
 
@@ -20,6 +22,16 @@ USES = (
     "pair_min_accounts",
     "epsilon",
     "epsilon_sensitive",
+)
+
+STAGE = Stage(
+    (CLUSTER_SUMMARIES, VOCABULARIES),
+    (Input(CLUSTERS), Input(CLUSTER_MEMBERS)),
+    uses=lambda site: (
+        settings_used(*USES)
+        | {"analyst": identities(site.settings)[0], "key": key_identity(site.settings.key)}
+    ),
+    goes_on=True,
 )
 
 
@@ -35,8 +47,6 @@ def cluster_summaries(
     site: Site,
     analyst: AnalystResource,
 ) -> tuple[Written, Written]:
-    hashes = hashes_of((clusters, cluster_members), context.partition_keys)
-
     def make(key: str) -> dict[str, pl.DataFrame]:
         facets, vectors = read_window(site, key)
         summaries, vocabularies = summarise(
@@ -51,14 +61,5 @@ def cluster_summaries(
         )
         return {CLUSTER_SUMMARIES.name: summaries, VOCABULARIES.name: vocabularies}
 
-    written = write(
-        site.warehouse,
-        Slices(
-            context,
-            [CLUSTER_SUMMARIES, VOCABULARIES],
-            inputs=hashes,
-            make=make,
-            uses={"analyst": analyst.identity} | settings_used(*USES),
-        ),
-    )
+    written = write(Slices(context, STAGE, site, make))
     return written, written

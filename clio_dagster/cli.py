@@ -6,26 +6,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from clio_dagster.settings import Settings, SettingsError, load_settings
+from clio_dagster.terminal import bars, console, errors, report
 
 STAGE_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -41,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-console = Console()
-errors = Console(stderr=True)
 
 
 class CallError(Exception):
@@ -58,21 +46,51 @@ def run(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz.", show_default=False
+            help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz. None: all that is stale.",
+            show_default=False,
         ),
-    ],
+    ] = [],  # noqa: B006
     undated_as: Annotated[
         datetime | None,
         typer.Option("--date", formats=["%Y-%m-%d"], help="Day for records that carry no time of their own."),
     ] = None,
 ) -> None:
-    """Land SOURCES and publish every date that they touch; what is already made is kept."""
+    """Land SOURCES and publish every date that they touch; what is fresh is kept. Without SOURCES, publish all that
+    is stale."""
     if undated_as is not None:
         os.environ["CLIO_UNDATED_AS"] = undated_as.date().isoformat()
     missing = [str(source) for source in sources if not source.exists()]
     if missing:
         raise CallError(f"no such file or folder: {', '.join(missing)}")
     _run(_settings(), sources)
+
+
+@app.command()
+def backfill(
+    partitions: Annotated[
+        list[str],
+        typer.Argument(
+            help="Dates (2026-11-01), ranges (2026-11-03..2026-11-05), slices (2026-11-07|es), in any mixture.",
+            show_default=False,
+        ),
+    ],
+    again: Annotated[
+        bool, typer.Option("--again", help="Make them anew, although nothing that decides them has changed.")
+    ] = False,
+) -> None:
+    """Make what is stale of some dates or slices. Asked for again, it goes on where it was interrupted."""
+
+    def work(definitions: Any, instance: Any, site: Any) -> Any:
+        from sensors.pipeline import backfill
+        from sensors.runs import selection
+
+        try:
+            dates, slices = selection(partitions)
+        except ValueError as error:
+            raise CallError(str(error)) from None
+        return backfill(definitions, instance, site, dates, slices, again=again)
+
+    _work(_settings(), work)
 
 
 @app.command()
@@ -116,6 +134,76 @@ def dev(
 
 
 @app.command()
+def status(
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="One date, stage by stage."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How many of the last landed dates to show.")] = 35,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every partition of every stage.")] = False,
+) -> None:
+    """Show what is fresh, stale and why, running, asked for or failed."""
+    import json
+
+    from clio_dagster.home import prepare
+
+    settings = _settings()
+    prepare(settings)
+    with errors.status("Comparing fingerprints"):
+        from dagster import DagsterInstance
+
+        from assets.staleness import landed_days, standings
+        from resources.site import Site
+        from sensors.status import as_dicts, rows, table
+
+        site = Site(overrides={"home": settings.home})
+        landed = [day.date()] if day else landed_days(site)[-days:]
+        if not landed:
+            raise CallError(f"nothing has been landed in {settings.home}: `clio run FILE`")
+        instance = DagsterInstance.get()
+        told = rows(site, instance, standings(site, landed, instance))
+    if as_json:
+        typer.echo(json.dumps(as_dicts(told), indent=2))
+    else:
+        console.print(table(told, every_stage=day is not None))
+
+
+@app.command()
+def unland(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Keys of sources, or paths that were landed.", show_default=False),
+    ],
+) -> None:
+    """Take back all that SOURCES landed. `clio run FILE` lands one again."""
+    from clio_dagster.home import prepare
+
+    settings = _settings()
+    with console.status("Loading Dagster"):
+        from dagster import DagsterInstance
+
+        from resources.site import Site
+        from resources.sources import UnknownSource, registered_as, withdraw_source
+        from sensors.runs import contiguous
+    site = Site(overrides={"home": settings.home})
+    try:
+        keys = registered_as(site, sources)
+    except UnknownSource as error:
+        raise CallError(str(error)) from None
+    prepare(settings)
+    instance = DagsterInstance.get()
+    touched = {day for key in keys for day in withdraw_source(site, instance, key)}
+    console.print(f"Taken back: {', '.join(keys)}.", soft_wrap=True)
+    spans = [f"{first}" if first == last else f"{first} to {last}" for first, last in contiguous(touched)]
+    console.print(
+        f"It touches {', '.join(spans)}: made anew by the running daemon, or by `clio run`."
+        if spans
+        else "It had landed nothing.",
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def topics(
     day: Annotated[
         datetime | None,
@@ -152,6 +240,18 @@ def _settings(**overrides: Any) -> Settings:
 
 
 def _run(settings: Settings, sources: list[Path]) -> None:
+    def work(definitions: Any, instance: Any, site: Any) -> Any:
+        from sensors.pipeline import run_sources
+
+        return run_sources(definitions, instance, site, sources)
+
+    outcome = _work(settings, work)
+    if sources and not outcome.landed:
+        raise StageError("no conversation landed: see the reasons above")
+
+
+def _work(settings: Settings, work: Callable[[Any, Any, Any], Any]) -> Any:
+    """Do what asks Dagster for runs in this process, under progress bars; report, and fail where a run failed."""
     from clio_dagster.clock import spent
     from clio_dagster.home import prepare
     from clio_dagster.progress import listening
@@ -162,90 +262,20 @@ def _run(settings: Settings, sources: list[Path]) -> None:
         from dagster import DagsterInstance
 
         from clio_dagster.definitions import build_definitions
-        from sensors.pipeline import run_sources
+        from resources.site import Site
 
         definitions = build_definitions()
         instance = DagsterInstance.get()
-    with _bars() as bars, listening(bars):
-        outcome = run_sources(definitions, instance, settings, sources)
-    _report(settings, outcome)
+    with bars() as shown, listening(shown):
+        outcome = work(definitions, instance, Site(overrides={"home": settings.home}))
+    report(settings, outcome)
     wall = time.perf_counter() - started
     engine = sum(spent().values())
     if engine > 1:
         console.print(f"[dim]{wall:.0f} s, of which {engine:.0f} s in the engine (×{wall / engine:.2f})[/]")
     if outcome.failures:
         raise StageError("\n".join(outcome.failures))
-    if not outcome.landed:
-        raise StageError("no conversation landed: see the reasons above")
-
-
-def _report(settings: Settings, outcome: Any) -> None:
-    from clio_dagster.release.read import read_release
-    from clio_dagster.release.tree import topics_tree
-
-    table = RichTable(
-        "date", "revision", "topics", "top level", "state", title="Releases", title_justify="left"
-    )
-    last = None
-    for day in outcome.dates:
-        folder = settings.home / "releases" / day.isoformat()
-        if not folder.is_dir():
-            table.add_row(day.isoformat(), "", "", "", "[red]none[/]")
-            continue
-        release = read_release(folder)
-        published = release.tables["topics"]
-        top = published.filter(published["parent_id"].is_null()).height
-        table.add_row(
-            day.isoformat(), str(release.manifest.revision), str(published.height), str(top), "published"
-        )
-        last = (folder, published)
-    console.print(
-        f"{outcome.landed:,} conversations landed from {outcome.files:,} file(s), "
-        f"{outcome.quarantined:,} records quarantined."
-    )
-    if outcome.quarantined:
-        for reason, count in outcome.reasons:
-            console.print(f"  [yellow]{count:,}[/] × {reason}")
-    console.print(table)
-    if last:
-        folder, published = last
-        console.print(topics_tree(published, depth=2))
-        console.print(f"Explorer: {folder / 'explorer' / 'index.html'}", soft_wrap=True)
-
-
-@contextmanager
-def _bars() -> Iterator[Any]:
-    """A rich bar for every step: rate and remaining time; one line a step where there is no terminal."""
-    progress = Progress(
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-
-    @contextmanager
-    def listener(stage: str, total: int | None, unit: str) -> Iterator[Any]:
-        task = progress.add_task(stage.replace("_", " "), total=total, rate="")
-
-        def advance(count: int) -> None:
-            progress.advance(task, count)
-            speed = progress.tasks[progress.task_ids.index(task)].speed
-            if speed:
-                progress.update(
-                    task, rate=f"{speed:,.1f} {unit}s/s" if speed < 1000 else f"{speed:,.0f} {unit}s/s"
-                )
-
-        try:
-            yield advance
-        finally:
-            progress.remove_task(task)
-
-    with progress:
-        yield listener
+    return outcome
 
 
 def main() -> None:

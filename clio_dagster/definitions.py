@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from dagster import BetaWarning, Definitions, PreviewWarning, in_process_executor
-
-# Named APIs that are not final yet, each pinned by a test in tests/test_upstream.py: any other warning is shown.
-for _category, _beginning in (
-    (BetaWarning, "Class `MultiToSingleDimensionPartitionMapping`"),
-    (
-        BetaWarning,
-        "Parameter `allow_nonexistent_upstream_partitions` of initializer `TimeWindowPartitionMapping",
-    ),
-    (BetaWarning, "Parameter `backfill_policy` of function `asset`"),
-    (PreviewWarning, "Specifying a partitions_def on an AssetCheckSpec"),
-):
-    warnings.filterwarnings("ignore", message=_beginning, category=_category)
+from dagster import Definitions, in_process_executor
 
 
 def build_definitions(**overrides: Any) -> Definitions:
@@ -26,7 +13,9 @@ def build_definitions(**overrides: Any) -> Definitions:
     from resources.io_manager import WarehouseIOManager
     from resources.readers import AnalystResource, EmbedderResource
     from resources.site import Site
+    from sensors.arrivals import arrivals
     from sensors.jobs import jobs
+    from sensors.reconcile import reconcile
     from sensors.schedules import schedules
 
     site = Site(overrides=overrides)
@@ -36,6 +25,7 @@ def build_definitions(**overrides: Any) -> Definitions:
         asset_checks=all_checks,
         jobs=jobs,
         schedules=schedules,
+        sensors=[arrivals, reconcile],
         resources={
             "site": site,
             "warehouse_io": WarehouseIOManager(site=site),

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     tick_seconds: int = Field(
         30, ge=1, le=3600, description="Seconds between two looks at the inbox, and at what is stale."
     )
+    docs_url: str | None = Field(
+        None, description="Where the folder docs/ can be read over HTTP, for links from the UI; unset: its path."
+    )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )
@@ -174,6 +177,12 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("inbox")
+    @classmethod
+    def _expand_folder(cls, value: str | None) -> str | None:
+        is_folder = value is not None and not value.startswith("s3://")
+        return str(Path(value).expanduser().absolute()) if is_folder and value else value
 
     @model_validator(mode="after")
     def _check_key_is_elsewhere(self) -> Self:

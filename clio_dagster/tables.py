@@ -105,15 +105,35 @@ SOURCES = Table(
     "Source files that were registered and landed. Restricted: it knows where they lie.",
     (
         Column(
-            "source", pl.String, "Key of the source file: its name and the start of its content's SHA-256."
+            "source",
+            pl.String,
+            "Key of the source file: its name and the start of its content's SHA-256, or of its ETag's in S3.",
         ),
-        Column("path", pl.String, "Where the file was when it was registered."),
+        Column("path", pl.String, "Where the file was when it was registered: a path, or s3://BUCKET/KEY."),
         Column("records", pl.Int64, "Records read; null until it is landed.", nullable=True, minimum=0),
         Column("landed", pl.Int64, "Conversations landed.", nullable=True, minimum=0),
         Column("quarantined", pl.Int64, "Records refused.", nullable=True, minimum=0),
         Column("first_date", pl.Date, "First day that it touches.", nullable=True),
         Column("last_date", pl.Date, "Last day that it touches.", nullable=True),
         Column("landed_at", pl.Datetime("us", "UTC"), "When it was landed.", nullable=True),
+        Column(
+            "replaced_by",
+            pl.String,
+            "The source that came after it at its path: it gives way to that on the days which that has.",
+            nullable=True,
+        ),
+        Column(
+            "is_copied",
+            pl.Boolean,
+            "Whether the file lay at another path too: then it gives way to none.",
+            nullable=True,
+        ),
+        Column(
+            "withdrawn_at",
+            pl.Datetime("us", "UTC"),
+            "When it was taken back by command; it lands again by `clio run` alone.",
+            nullable=True,
+        ),
     ),
     key=("source",),
     partitioned_by=("source",),
@@ -286,18 +306,34 @@ AUDITED_SUMMARIES = Table(
     key=("clustered_by", "node_id"),
 )
 
+_PART = (
+    Column(
+        "part",
+        pl.Int32,
+        "1 for the day as first published, then one for each correction; withdrawals are numbered apart.",
+        minimum=1,
+    ),
+    Column(
+        "is_withdrawn",
+        pl.Boolean,
+        "Whether this takes back what parts before it counted: the count is then negative.",
+    ),
+)
+
 PUBLISHED_CELLS = Table(
     "published_cells",
-    "The only counts that leave: each a day's cell with noise, drawn once; small cells absent.",
+    "The only counts that leave: each a day's cell with noise, drawn once; small cells absent. A day's figure is the "
+    "sum over its parts.",
     (
         _DATE,
         _CLUSTERED_BY,
         Column("topic", pl.String, "Stable id of the topic; empty for all topics together."),
         Column("facet", pl.String, "`all`, `language`, or a facet."),
         Column("value", pl.String, "Value of the facet; empty for `all`."),
-        Column("conversations", pl.Int64, "Count with noise.", minimum=0),
+        *_PART,
+        Column("conversations", pl.Int64, "Count with noise."),
     ),
-    key=("clustered_by", "topic", "facet", "value"),
+    key=("clustered_by", "topic", "facet", "value", "part", "is_withdrawn"),
 )
 
 COVERAGE_STAGES = (
@@ -319,7 +355,6 @@ EXACT_COVERAGE = Table(
         _LANGUAGE,
         Column("stage", pl.String, "What became of them.", accepted=COVERAGE_STAGES),
         Column("conversations", pl.Int64, "How many.", minimum=0),
-        Column("capped_conversations", pl.Int64, "How many with the cap on each account's.", minimum=0),
         Column("accounts", pl.Int64, "Accounts among them.", minimum=0),
     ),
     key=("language", "stage"),
@@ -327,14 +362,53 @@ EXACT_COVERAGE = Table(
 
 PUBLISHED_COVERAGE = Table(
     "published_coverage",
-    "What became of a day's conversations, with noise; small cells absent.",
+    "What became of a day's conversations, with noise; small cells absent. A day's figure is the sum over its parts.",
     (
         _DATE,
         _LANGUAGE,
         Column("stage", pl.String, "What became of them.", accepted=COVERAGE_STAGES),
-        Column("conversations", pl.Int64, "Count with noise.", minimum=0),
+        *_PART,
+        Column("conversations", pl.Int64, "Count with noise."),
     ),
-    key=("language", "stage"),
+    key=("language", "stage", "part", "is_withdrawn"),
+)
+
+CELLS_TYPE = pl.List(pl.Struct({"clustered_by": pl.String, "topic": pl.String}))
+
+COUNTED_CONVERSATIONS = Table(
+    "counted_conversations",
+    "Which conversation of a day was counted in which part of its published figures, as what, and in which part it was "
+    "taken back. Restricted: it names accounts, whose rows an erasure removes; figures that stand stay.",
+    (
+        _DATE,
+        _CONVERSATION,
+        _ACCOUNT,
+        _LANGUAGE,
+        Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
+        Column(
+            "concerning",
+            pl.Int8,
+            "From 1 (benign) to 5 (extreme); null unless read.",
+            nullable=True,
+            minimum=1,
+            maximum=5,
+        ),
+        Column("refused", pl.Boolean, "Whether the assistant refused; null unless read.", nullable=True),
+        Column("task", pl.String, "What the assistant was to do; null unless read.", nullable=True),
+        Column(
+            "topics", CELLS_TYPE, "Topics whose cells it counts in, the empty one for all of them together."
+        ),
+        Column("stages", pl.List(pl.String), "Coverage stages whose figures it counts in."),
+        Column("part", pl.Int32, "Part that counts it.", minimum=1),
+        Column(
+            "withdrawn_in",
+            pl.Int32,
+            "Withdrawal that takes it back; null while it is counted.",
+            nullable=True,
+            minimum=1,
+        ),
+    ),
+    key=("conversation_id", "part"),
 )
 
 POSITIONS = Table(
@@ -362,6 +436,18 @@ RELEASES = Table(
     key=("date",),
 )
 
+FROZEN_PARTS = Table(
+    "frozen_parts",
+    "How many parts of a day's figures a release may have shown: they are never drawn again.",
+    (
+        _DATE,
+        Column("parts", pl.Int32, "Parts that count conversations, the first one included.", minimum=1),
+        Column("withdrawals", pl.Int32, "Parts that take some back.", minimum=0),
+        Column("frozen_at", pl.Datetime("us", "UTC"), "When the last of them was frozen."),
+    ),
+    key=("date",),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -380,8 +466,10 @@ TABLES: dict[str, Table] = {
         PUBLISHED_CELLS,
         EXACT_COVERAGE,
         PUBLISHED_COVERAGE,
+        COUNTED_CONVERSATIONS,
         POSITIONS,
         RELEASES,
+        FROZEN_PARTS,
     )
 }
 """Tables that Python stages write; the SQL models' columns are described in dbt_like_sql/models.yml."""

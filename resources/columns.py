@@ -1,18 +1,35 @@
 """The columns of DuckDB's tables: made from the first frame, widened by later ones, read back as contracted.
 
-Everything here works within a connection, and a transaction, of warehouse.py.
+Everything here works within a connection, and a transaction, of a warehouse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import duckdb
 import polars as pl
 
 from clio_dagster.models.loader import SCHEMA
 from clio_dagster.tables import VECTOR_TYPE, Table
-from resources.slices import WarehouseError
+from resources.slices import WarehouseError, as_column_values
+
+SESSION = "set TimeZone = 'UTC'; set python_enable_replacements = false;"
+"""What every connection begins with: a name that is misspelt in SQL is never a Python variable called so."""
+
+_ABOUT_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+"""They speak of names in the statement, never of values in a row."""
+
+
+@contextmanager
+def naming_no_value(doing: str) -> Iterator[None]:
+    """DuckDB's errors as WarehouseError: its own messages quote values."""
+    try:
+        yield
+    except duckdb.Error as error:
+        detail = f": {error}" if isinstance(error, _ABOUT_NAMES) else ""
+        raise WarehouseError(f"{doing} failed in DuckDB ({type(error).__name__}){detail}") from None
 
 
 def quoted(name: str) -> str:
@@ -53,6 +70,69 @@ def fit_table(connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
             raise WarehouseError(
                 f"{table.name}.{column} is {stored[column]} in the table's other slices, {dtype} in the frame"
             )
+
+
+def select_where(
+    connection: duckdb.DuckDBPyConnection | None,
+    contract: Table,
+    where: Mapping[str, object],
+    columns: Sequence[str] | None,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Rows of a table or view whose columns equal the given values or are among them; and the columns wanted.
+
+    The frame is for `in_order`, once the connection is closed. A contract without columns is that of a name
+    alone, which must exist; no connection, and nothing does.
+    """
+    stored = column_types(connection, contract.name) if connection else {}
+    if not stored and not contract.columns:
+        raise WarehouseError(f"there is no table {contract.name}")
+    known = [*contract.schema, *(column for column in stored if column not in contract.schema)]
+    check_known(contract.name, known, (*(columns or ()), *where))
+    wanted = list(columns) if columns is not None else known
+    if connection is None or not stored:
+        return contract.empty(), wanted
+    # A key that is not asked for still sets the order.
+    fetched = [column for column in dict.fromkeys((*wanted, *contract.key)) if column in stored]
+    tests, parameters = _tests(contract, where, stored)
+    frame = connection.sql(
+        f"select {', '.join(map(quoted, fetched))} from {SCHEMA}.{quoted(contract.name)}"
+        + (f" where {' and '.join(tests)}" if tests else ""),
+        params=parameters,
+    ).pl()
+    return frame, wanted
+
+
+def check_known(table: str, known: Collection[str], used: Iterable[str]) -> None:
+    """Raises WarehouseError for the first column used that is not among those known."""
+    for column in used:
+        if column not in known:
+            raise WarehouseError(f"{table} has no column {column}")
+
+
+def in_order(contract: Table, frame: pl.DataFrame, wanted: Sequence[str]) -> pl.DataFrame:
+    """The wanted columns as contracted, null where the frame has none, sorted by the key."""
+    frame = as_contracted(contract, frame, [column for column in wanted if column not in frame.columns])
+    order = [column for column in contract.key or frame.columns if column in frame.columns]
+    return frame.sort(order, maintain_order=True).select(wanted)
+
+
+def _tests(
+    contract: Table, where: Mapping[str, object], stored: Collection[str]
+) -> tuple[list[str], dict[str, object]]:
+    tests: list[str] = []
+    parameters: dict[str, object] = {}
+    for number, (column, value) in enumerate(where.items()):
+        wanted = as_column_values(contract, column, value)
+        if column not in stored or wanted == []:
+            # An empty list says nothing of its type.
+            tests.append("false")
+            continue
+        is_list = isinstance(wanted, list)
+        tests.append(
+            f"{quoted(column)} " + (f"in (select unnest($w{number}))" if is_list else f"= $w{number}")
+        )
+        parameters[f"w{number}"] = wanted
+    return tests, parameters
 
 
 def as_contracted(table: Table, frame: pl.DataFrame, absent: Sequence[str]) -> pl.DataFrame:

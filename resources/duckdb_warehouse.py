@@ -7,10 +7,11 @@ is opened; how a table's columns follow, in columns.py. DuckDB's own messages qu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from dataclasses import astuple
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,12 @@ import duckdb
 import polars as pl
 
 from clio_dagster.tables import TABLES, Table
-from resources.columns import SCHEMA, as_contracted, column_types, fit_table, quoted
+from resources.columns import SCHEMA, SESSION, fit_table, in_order, naming_no_value, quoted, select_where
 from resources.file_queue import FileQueue
-from resources.slices import (
-    Slice,
-    WarehouseError,
-    WriteItem,
-    as_column_value,
-    conforming,
-    content_hash,
-    partition_text,
-    slice_values,
-)
+from resources.slices import Pending, Slice, WarehouseError, WriteItem, partition_text, prepare
+
+WAIT_SECONDS = 0.5
+"""Between two tries to open the file while another program has it."""
 
 _SLICES = f"{SCHEMA}.slices"
 _SETUP = f"""
@@ -40,31 +35,24 @@ _SETUP = f"""
     );
 """
 
-# A name that is misspelt in SQL is an error, never a Python variable that happens to be called so.
-_SESSION = "set TimeZone = 'UTC'; set python_enable_replacements = false;"
-
-# They speak of names in the statement, never of values in a row.
-_ABOUT_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """A slice that is ready to be written."""
-
-    table: Table
-    values: dict[str, object]
-    frame: pl.DataFrame
-    record: Slice
-
 
 class DuckDBWarehouse:
     """`home/clio.duckdb`: tables in the schema `restricted`, safe to use from many processes and threads.
 
     memory_limit (DuckDB's notation, `4GB`) and threads bound what DuckDB takes; None leaves its defaults.
+    patience_seconds is how long a program that does not queue, such as the duckdb shell, is waited for.
     """
 
-    def __init__(self, home: Path, *, memory_limit: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        patience_seconds: float = 30,
+    ) -> None:
         self.path = home / "clio.duckdb"
+        self.patience_seconds = patience_seconds
         self._queue = FileQueue(self.path)
         self._config: dict[str, Any] = {"autoinstall_known_extensions": False}
         if memory_limit is not None:
@@ -86,7 +74,7 @@ class DuckDBWarehouse:
 
     def write_many(self, items: Iterable[WriteItem]) -> list[Slice]:
         """Replace slices that belong together, all or none: (table, slice, frame, fingerprint) each."""
-        pending = [_prepare(*item) for item in items]
+        pending = [prepare(*item) for item in items]
         with self._transaction("writing " + ", ".join(each.table.name for each in pending)) as connection:
             for each in pending:
                 _replace_slice(connection, each)
@@ -120,42 +108,10 @@ class DuckDBWarehouse:
         TABLES reads a SQL model's table or view, and must exist. Vectors come back as pl.Array. Raises
         WarehouseError for an unknown table or column, and for vectors of several widths.
         """
-        contract = table if isinstance(table, Table) else TABLES.get(table)
-        name = contract.name if contract else str(table)
-        if contract is None:
-            contract = Table(name, "", (), key=())
-        tests: list[str] = []
-        parameters: dict[str, object] = {}
-        for number, (column, value) in enumerate((where or {}).items()):
-            if isinstance(value, (list, tuple, set, frozenset)):
-                # An empty list says nothing of its type, and matches nothing.
-                tests.append(f"{quoted(column)} in (select unnest($w{number}))" if value else "false")
-                if value:
-                    parameters[f"w{number}"] = [as_column_value(contract, column, each) for each in value]
-            else:
-                tests.append(f"{quoted(column)} = $w{number}")
-                parameters[f"w{number}"] = as_column_value(contract, column, value)
-        with self._reading(f"reading {name}") as connection:
-            stored = column_types(connection, name) if connection else {}
-            if not stored and not contract.columns:
-                raise WarehouseError(f"there is no table {name} in {self.path.name}")
-            known = [*contract.schema, *(column for column in stored if column not in contract.schema)]
-            for column in (*(columns or ()), *(where or {})):
-                if column not in known:
-                    raise WarehouseError(f"{name} has no column {column}")
-            wanted = list(columns) if columns is not None else known
-            if not stored or any(column not in stored for column in (where or {})):
-                return contract.empty().select(wanted) if contract.columns else pl.DataFrame()
-            # A key that is not asked for still sets the order.
-            fetched = [column for column in dict.fromkeys((*wanted, *contract.key)) if column in stored]
-            frame = connection.sql(  # type: ignore[union-attr]
-                f"select {', '.join(map(quoted, fetched))} from {SCHEMA}.{quoted(name)}"
-                + (f" where {' and '.join(tests)}" if tests else ""),
-                params=parameters,
-            ).pl()
-        frame = as_contracted(contract, frame, [column for column in wanted if column not in stored])
-        order = list(contract.key or frame.columns)
-        return frame.sort([column for column in order if column in frame.columns]).select(wanted)
+        contract = table if isinstance(table, Table) else TABLES.get(table) or Table(table, "", (), key=())
+        with self._reading(f"reading {contract.name}") as connection:
+            frame, wanted = select_where(connection, contract, where or {}, columns)
+        return in_order(contract, frame, wanted)
 
     def query(self, select: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
         """The rows of one SELECT over tables and views of `restricted`, its $parameters bound by name."""
@@ -249,41 +205,35 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open(self, doing: str, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connected(doing, path, read_only=read_only)
         try:
-            connection = duckdb.connect(str(path), read_only=read_only, config=self._config)
-        except duckdb.IOException:
-            raise WarehouseError(
-                f"{doing}: {path} does not open. If another program has it open, such as the duckdb "
-                "shell, close it there; else see whether the file can be read and the disk has room"
-            ) from None
-        except duckdb.Error as error:
-            raise WarehouseError(f"{doing}: {path} does not open: {error}") from None
-        try:
-            connection.execute(_SESSION)
-            # Closing rolls an unfinished transaction back.
-            yield connection
-        except duckdb.Error as error:
-            detail = f": {error}" if isinstance(error, _ABOUT_NAMES) else ""
-            raise WarehouseError(f"{doing} failed in DuckDB ({type(error).__name__}){detail}") from None
+            with naming_no_value(doing):
+                connection.execute(SESSION)
+                # Closing rolls an unfinished transaction back.
+                yield connection
         finally:
             connection.close()
 
 
-def _prepare(table: Table, slice: Mapping[str, object], frame: pl.DataFrame, fingerprint: str) -> _Pending:
-    values = slice_values(table, slice)
-    frame = conforming(table, values, frame)
-    record = Slice(
-        table.name,
-        partition_text(table, values),
-        frame.height,
-        content_hash(frame),
-        fingerprint,
-        datetime.now(UTC),
-    )
-    return _Pending(table, values, frame, record)
+    def _connected(self, doing: str, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """The file opened; one that a program outside the queue has open is waited for, for a while."""
+        patience = time.monotonic() + self.patience_seconds
+        while True:
+            try:
+                return duckdb.connect(str(path), read_only=read_only, config=self._config)
+            except duckdb.IOException:
+                if time.monotonic() < patience:
+                    time.sleep(WAIT_SECONDS)
+                    continue
+                raise WarehouseError(
+                    f"{doing}: {path} does not open. If another program has it open, such as the duckdb "
+                    "shell, close it there; else see whether the file can be read and the disk has room"
+                ) from None
+            except duckdb.Error as error:
+                raise WarehouseError(f"{doing}: {path} does not open: {error}") from None
 
 
-def _replace_slice(connection: duckdb.DuckDBPyConnection, pending: _Pending) -> None:
+def _replace_slice(connection: duckdb.DuckDBPyConnection, pending: Pending) -> None:
     table = f"{SCHEMA}.{quoted(pending.table.name)}"
     fit_table(connection, pending.table, pending.frame)
     tests = " and ".join(f"{quoted(name)} = ${name}" for name in pending.values)

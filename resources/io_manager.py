@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 from dagster import ConfigurableIOManager, InputContext, OutputContext
@@ -21,29 +21,14 @@ class Reader:
 
     warehouse: Warehouse
     table: Table
-    _empty: set[str] = field(default_factory=set, repr=False)
 
     def read(self, partition: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Rows of one slice, `2026-11-01|es` or `2026-11-01`."""
-        if partition in self._empty:
-            return self.table.empty().select(columns or pl.all())
         return self.warehouse.read(self.table, partition_values(self.table, partition), columns)
 
     def read_days(self, days: Iterable[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Rows of all slices of the given dates."""
         return self.warehouse.read(self.table, {"date": list(days)}, columns)
-
-    def hashes(self, partitions: Iterable[str]) -> dict[str, str]:
-        """Content hash of each of the given slices that exists."""
-        found = self.warehouse.slices(self.table, list(partitions))
-        self._empty.update(partition for partition, stored in found.items() if not stored.rows)
-        return {partition: stored.content_hash for partition, stored in found.items()}
-
-
-def hashes_of(readers: Sequence[Reader], partitions: Sequence[str]) -> Callable[[str], list[str] | None]:
-    """For Slices.inputs: content hashes of the same partition of several tables; None where one is not there."""
-    hashes = [reader.hashes(partitions) for reader in readers]
-    return lambda key: [found[key] for found in hashes] if all(key in found for found in hashes) else None
 
 
 class WarehouseIOManager(ConfigurableIOManager):
@@ -57,7 +42,7 @@ class WarehouseIOManager(ConfigurableIOManager):
     def handle_output(self, context: OutputContext, obj: Slices | Written | None) -> None:
         if obj is None:
             return
-        written = obj if isinstance(obj, Written) else write(self.site.warehouse, obj)
+        written = obj if isinstance(obj, Written) else write(obj)
         for record in written.records:
             written.slices.context.add_asset_metadata(
                 record.metadata(context.asset_key.path[-1]),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
 from clio_dagster.settings import Settings, load_settings
+from resources.ledger import Ledger, open_ledger
 from resources.warehouse import Warehouse, open_warehouse
 
 
@@ -19,9 +22,22 @@ class Site(ConfigurableResource):
         default_factory=dict, description="Settings that win over the environment and clio.toml."
     )
 
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator[Self]:
+        """While a run's process works, a lease says that it lives."""
+        if context.run is None:
+            yield self
+            return
+        with self.ledger.living(context.run.run_id):
+            yield self
+
     @cached_property
     def settings(self) -> Settings:
         return load_settings(**self.overrides)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.settings.home, self.settings.lease_seconds)
 
     @cached_property
     def warehouse(self) -> Warehouse:

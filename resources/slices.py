@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -30,6 +30,16 @@ class Slice:
     content_hash: str
     fingerprint: str
     written_at: datetime
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A slice that is ready to be written."""
+
+    table: Table
+    values: dict[str, object]
+    frame: pl.DataFrame
+    record: Slice
 
 
 WriteItem = tuple[Table, Mapping[str, object], pl.DataFrame, str]
@@ -59,12 +69,36 @@ def as_column_value(table: Table, column: str, value: object) -> object:
     return value
 
 
+def as_column_values(table: Table, column: str, value: object) -> object:
+    """`as_column_value` of a value, or of each of several, as a list."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [as_column_value(table, column, each) for each in value]
+    return as_column_value(table, column, value)
+
+
 def partition_text(table: Table, values: Mapping[str, object]) -> str:
     """`2026-11-01|es`: the slice's values in the alphabetical order of their columns, dates in ISO form."""
-    return "|".join(
-        value.isoformat() if isinstance(value, date) else str(value)
-        for value in slice_values(table, values).values()
+    return "|".join(map(as_text, slice_values(table, values).values()))
+
+
+def as_text(value: object) -> str:
+    """A slice's value as its name has it: dates in ISO form."""
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def prepare(table: Table, slice: Mapping[str, object], frame: pl.DataFrame, fingerprint: str) -> Pending:
+    """The slice as it is to be stored, with its record. Raises WarehouseError as `conforming` does."""
+    values = slice_values(table, slice)
+    frame = conforming(table, values, frame)
+    record = Slice(
+        table.name,
+        partition_text(table, values),
+        frame.height,
+        content_hash(frame),
+        fingerprint,
+        datetime.now(UTC),
     )
+    return Pending(table, values, frame, record)
 
 
 def conforming(table: Table, values: Mapping[str, object], frame: pl.DataFrame) -> pl.DataFrame:

@@ -9,22 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from dagster import AssetExecutionContext
+from dagster._core.errors import DagsterInvalidPropertyError
 
 from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import MESSAGES_TYPE, VECTOR_TYPE, Table
+from resources.fingerprints import Slicemap, Stage
+from resources.ledger import WAIT_SECONDS, new_holder
+from resources.site import Site
 from resources.slices import content_hash
 from resources.warehouse import Slice, Warehouse
 
 HELD_SECONDS, HELD_SLICES = 1.0, 64
 """Work that a killed run may lose again: slices made and not yet written."""
+
+REMAKE = "clio/remake"
+"""Run tag: make the partitions again although nothing that decides them has changed."""
 
 Frames = Mapping[str, pl.DataFrame]
 """Frames by table name, all of one slice."""
@@ -44,52 +51,22 @@ class Made:
     seconds: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class Slices:
-    """The slices of one step over one or more tables that are written together.
-
-    `inputs` gives the content hashes of what a partition is made from (None: not there), `make` its frames, one
-    a table; `uses` names whatever else decides the result (settings, versions).
-    """
+    """The slices of one step: what decides them, and how one partition's frames are made, one a table."""
 
     context: AssetExecutionContext
-    tables: Sequence[Table]
-    inputs: Callable[[str], object]
+    stage: Stage
+    site: Site
     make: Callable[[str], Frames]
-    uses: Mapping[str, object]
-    code_version: str = "1"
 
-    def fingerprint(self, partition: str) -> str:
-        """Hash of everything that decides what this partition's slice holds.
-
-        Raises MissingInput where what it is made from is not there.
-        """
-        inputs = self.inputs(partition)
-        if inputs is None:
-            raise MissingInput(f"{self.tables[0].name} {partition}: materialize what it is made from first")
-        parts = [
-            [table.name for table in self.tables],
-            self.code_version,
-            {name: str(value) for name, value in sorted(self.uses.items())},
-            inputs,
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-    def made(self, stored: Callable[[str], str | None]) -> Iterator[Made]:
-        """Each partition of the run in order; `stored` gives a partition's present fingerprint, if any."""
-        partitions = list(self.context.partition_keys)
-        name = self.tables[0].name
-        with track(name, len(partitions), unit="partition") as advance:
-            for partition in partitions:
-                fingerprint = self.fingerprint(partition)
-                if stored(partition) == fingerprint:
-                    yield Made(partition, fingerprint, {}, 0.0)
-                else:
-                    started = time.perf_counter()
-                    with engine_time(name), quiet(name, partition):
-                        frames = self.make(partition)
-                    yield Made(partition, fingerprint, frames, time.perf_counter() - started)
-                advance(1)
+    @property
+    def is_forced(self) -> bool:
+        """Whether the run asks for its partitions to be made again, whatever is stored (its tag REMAKE)."""
+        try:
+            return REMAKE in self.context.op_execution_context.run.tags
+        except DagsterInvalidPropertyError:  # called as a function, in no run
+            return False
 
 
 @dataclass(frozen=True)
@@ -106,7 +83,8 @@ class Record:
             "rows": self.rows[table],
             "seconds": round(self.made.seconds, 3),
             "reused": not self.made.frames,
-            "fingerprint": self.made.fingerprint[:16],
+            "fingerprint": hashlib.sha256(self.made.fingerprint.encode()).hexdigest()[:16],
+            "made_from": json.loads(self.made.fingerprint),
             "content_hash": self.hashes[table][:16],
             **self.numbers,
         }
@@ -120,51 +98,107 @@ class Written:
     records: list[Record] = field(default_factory=list)
 
 
-def write(warehouse: Warehouse, slices: Slices) -> Written:
+def write(slices: Slices) -> Written:
     """Make and write each slice, whole over all its tables; keep those whose inputs are unchanged.
 
+    A partition is made by one run at a time: what another run holds is waited for, and then mostly found made.
     Slices that are made quickly are written together, some HELD_SECONDS of work in one transaction: opening the
-    file costs more than most of them.
+    file costs more than most of them. Raises MissingInput where what a partition is made from is not there.
     """
-    written = Written(slices)
-    partitions = list(slices.context.partition_keys)
-    known = {table.name: warehouse.slices(table, partitions) for table in slices.tables}
-    held: list[Made] = []
+    step = _Step(slices)
+    with slices.site.ledger.renewing(step.holder):
+        step.run()
+    return step.written
 
-    def stored(partition: str) -> str | None:
-        prints = {found[partition].fingerprint if partition in found else None for found in known.values()}
-        is_whole = all(
-            _is_taken_as_it_is(table) or is_as_written(warehouse, table, known[table.name][partition])
-            for table in slices.tables
-            if partition in known[table.name]
+
+class _Step:
+    """One step at work: its leases, what is stored, and what is made and not yet written."""
+
+    def __init__(self, slices: Slices) -> None:
+        self.slices = slices
+        self.stage, self.site = slices.stage, slices.site
+        self.keys = list(slices.context.partition_keys)
+        self.holder = new_holder(slices.context.op_execution_context.run_id)
+        self.written = Written(slices)
+        self.held: list[Made] = []
+        self.stored: Slicemap = {}
+
+    def run(self) -> None:
+        name, ledger = self.stage.name, self.site.ledger
+        mine = ledger.take(name, self.keys, self.holder)
+        self.look()
+        with track(name, len(self.keys), unit="partition") as advance:
+            for key in self.keys:
+                if key not in mine:
+                    # Whoever waits holds nothing that comes before: so nobody waits in a circle.
+                    self.flush()
+                    self.wait_for(key)
+                    self.look()
+                self.held.append(self.made(key))
+                is_long = sum(each.seconds for each in self.held) > HELD_SECONDS
+                # What goes on from the date before must find it written, however quickly that was made.
+                if self.stage.goes_on or is_long or len(self.held) >= HELD_SLICES:
+                    self.flush()
+                advance(1)
+        self.flush()
+
+    def look(self) -> None:
+        warehouse = self.site.warehouse
+        self.stored = {table.name: warehouse.slices(table, self.keys) for table in self.stage.tables}
+        self.inputs = self.stage.look(self.site, self.keys)
+
+    def wait_for(self, key: str) -> None:
+        self.slices.context.log.info(f"{self.stage.name} {key} is being made by another run: waiting for it")
+        while key not in self.site.ledger.take(self.stage.name, [key], self.holder):
+            time.sleep(WAIT_SECONDS)
+
+    def made(self, key: str) -> Made:
+        name = self.stage.name
+        fingerprint = self.stage.fingerprint(key, self.inputs)
+        if fingerprint is None:
+            missing = ", ".join(self.stage.missing(key, self.inputs))
+            raise MissingInput(f"{name} {key}: materialize {missing} first")
+        if self.is_kept(key, fingerprint):
+            return Made(key, fingerprint, {}, 0.0)
+        started = time.perf_counter()
+        with engine_time(name), quiet(name, key):
+            frames = self.slices.make(key)
+        return Made(key, fingerprint, frames, time.perf_counter() - started)
+
+    def is_kept(self, key: str, fingerprint: str) -> bool:
+        """Whether every table's slice was made from this, and still holds what was written."""
+        found = [self.stored[table.name].get(key) for table in self.stage.tables]
+        if self.slices.is_forced or any(each is None or each.fingerprint != fingerprint for each in found):
+            return False
+        return all(
+            _is_taken_as_it_is(table) or is_as_written(self.site.warehouse, table, each)
+            for table, each in zip(self.stage.tables, found, strict=True)
+            if each is not None
         )
-        return prints.pop() if len(prints) == 1 and is_whole else None
 
-    def flush() -> None:
-        fresh = [made for made in held if made.frames]
+    def flush(self) -> None:
+        """Write what is held, and give its partitions back."""
+        warehouse, ledger, tables = self.site.warehouse, self.site.ledger, self.stage.tables
+        fresh = [made for made in self.held if made.frames]
+        if fresh:
+            ledger.check(self.stage.name, [made.partition for made in fresh], self.holder)
         results = iter(
             warehouse.write_many(
                 (table, partition_values(table, made.partition), made.frames[table.name], made.fingerprint)
                 for made in fresh
-                for table in slices.tables
+                for table in tables
             )
             if fresh
             else ()
         )
-        for made in held:
+        for made in self.held:
             by_table = {
-                table.name: next(results) if made.frames else known[table.name][made.partition]
-                for table in slices.tables
+                table.name: next(results) if made.frames else self.stored[table.name][made.partition]
+                for table in tables
             }
-            written.records.append(_record(made, by_table))
-        held.clear()
-
-    for made in slices.made(stored):
-        held.append(made)
-        if sum(each.seconds for each in held) > HELD_SECONDS or len(held) >= HELD_SLICES:
-            flush()
-    flush()
-    return written
+            self.written.records.append(_record(made, by_table))
+        ledger.give(self.stage.name, [made.partition for made in self.held], self.holder)
+        self.held.clear()
 
 
 def is_as_written(warehouse: Warehouse, table: Table, stored: Slice) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Protocol
 
 import polars as pl
@@ -75,6 +76,16 @@ class Warehouse(Protocol):
 
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse that CLIO_STORAGE names."""
+    if settings.storage == "s3":
+        return _bucket(str(settings.s3_bucket), settings.s3_prefix, settings.s3_endpoint)
     from resources.duckdb_warehouse import DuckDBWarehouse
 
     return DuckDBWarehouse(settings.home)
+
+
+@cache
+def _bucket(bucket: str, prefix: str, endpoint: str | None) -> Warehouse:
+    """One a process, for its connections, and what it remembers of objects that are still the same."""
+    from resources.s3_warehouse import S3Warehouse
+
+    return S3Warehouse(bucket, prefix, endpoint)

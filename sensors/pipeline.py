@@ -1,23 +1,29 @@
 """Files in, releases out, in this process: what `clio run` asks of Dagster, in order."""
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 from dagster import DagsterInstance, Definitions
 from filelock import FileLock
 
-from clio_dagster.conversations.landing import NotConversations, find_sources, source_key
-from clio_dagster.settings import Settings
+from assets.staleness import landed_days, reach, standings
+from clio_dagster.conversations.landed import touched_days
+from clio_dagster.conversations.landing import NotConversations
 from clio_dagster.tables import QUARANTINE
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
-from resources.freshness import stale_dates, unlanded_sources
-from resources.readers import identities
-from resources.warehouse import Warehouse, open_warehouse
-from sensors.runs import contiguous, date_range, run_here, slice_range
+from resources.freshness import unlanded_sources
+from resources.site import Site
+from resources.sources import Found, bring_back, files_at, register
+from resources.stage import REMAKE
+from sensors.runs import contiguous, date_range, partition_range, run_here, slice_range
+
+CLIO_RUN, EVERYTHING = "clio run", "*"
+"""The lease that `clio run` holds: while it does, nobody else asks for anything."""
 
 
 @dataclass
@@ -35,25 +41,28 @@ class Outcome:
 def run_sources(
     definitions: Definitions,
     instance: DagsterInstance,
-    settings: Settings,
+    site: Site,
     sources: Iterable[Path],
 ) -> Outcome:
-    """Register and land the files, then make every slice and date that they touch.
+    """Register and land the files, then make every slice and date that they touch; without files, all that is stale.
 
-    A date whose release stands on the same content, settings and versions is not asked for again; slices that are
-    made already are kept. A file that cannot be landed is a failure of its own and stops no other. Of two calls on
-    one home the second waits, and then finds done what the first did.
+    What is fresh is not asked for again. A file that cannot be landed is a failure of its own and stops no other. Of
+    two calls on one home the second waits, and then finds done what the first did; a running daemon leaves to the
+    call what it is about to make.
     """
-    with FileLock(settings.home / "run.lock"):
-        return _run_sources(definitions, instance, settings, sources)
+    with (
+        FileLock(site.settings.home / "run.lock"),
+        site.ledger.holding(CLIO_RUN, EVERYTHING, str(os.getpid())),
+    ):
+        return _run_sources(definitions, instance, site, list(sources))
 
 
 def _run_sources(
-    definitions: Definitions, instance: DagsterInstance, settings: Settings, sources: Iterable[Path]
+    definitions: Definitions, instance: DagsterInstance, site: Site, sources: Sequence[Path]
 ) -> Outcome:
-    warehouse = open_warehouse(settings)
+    settings, warehouse = site.settings, site.warehouse
     outcome = Outcome()
-    keys = _register(warehouse, instance, sources, outcome)
+    keys = _register(site, instance, sources, outcome)
     for key in unlanded_sources(warehouse, settings, keys):
         outcome.failures += run_here(definitions, "land", instance, tags={}, partition=key)
     landed = warehouse.read(SOURCES_TABLE, {"source": keys}).filter(pl.col("landed_at").is_not_null())
@@ -61,71 +70,61 @@ def _run_sources(
     quarantine = warehouse.read(QUARANTINE, {"source": keys}, ["reason"])
     outcome.quarantined = quarantine.height
     outcome.reasons = Counter(quarantine["reason"]).most_common(5)
-    outcome.dates = _affected(settings, _touched(settings, keys))
-    stale = stale_dates(warehouse, settings, outcome.dates, identities(settings))
-    unread: list[str] = []
-    for first, last in contiguous(stale):
-        unread += run_here(definitions, "read", instance, tags=slice_range(first, last))
-    outcome.failures += unread
-    if not unread:
-        for first, last in contiguous(stale):
-            outcome.failures += _publish(definitions, instance, first, last)
+    days = landed_days(site)
+    outcome.dates = sorted({*days} & {*reach(touched_days(settings.home, keys))}) if sources else days
+    stale = [
+        day for day in standings(site, outcome.dates, instance) if day.stale_slices or not day.is_published
+    ]
+    failures: list[str] = []
+    for first, last in contiguous(day.date for day in stale if day.stale_slices):
+        failures += run_here(definitions, "read", instance, tags=slice_range(first, last))
+    if not failures:
+        for first, last in contiguous(day.date for day in stale):
+            failures += run_here(definitions, "publish", instance, tags=date_range(first, last))
+    outcome.failures += failures
     return outcome
 
 
-def _publish(definitions: Definitions, instance: DagsterInstance, first: date, last: date) -> list[str]:
-    """A range in one run; where it fails, date by date, so that one closed gate holds back its own date alone."""
-    failures = run_here(definitions, "publish", instance, tags=date_range(first, last))
-    if not failures or first == last:
-        return failures
-    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    return [
-        f"{day}: {failure}"
-        for day in days
-        for failure in run_here(definitions, "publish", instance, tags=date_range(day, day))
-    ]
+def backfill(
+    definitions: Definitions,
+    instance: DagsterInstance,
+    site: Site,
+    dates: Sequence[date],
+    slices: Sequence[str],
+    *,
+    again: bool = False,
+) -> Outcome:
+    """Make what is not fresh of the given slices, and of the given dates with all their slices, in date order.
+
+    One that was interrupted goes on where it stopped when it is asked for again. `again` makes all of it anew.
+    """
+    tags = {REMAKE: "yes"} if again else {}
+    outcome = Outcome(dates=sorted(dates))
+    with (
+        FileLock(site.settings.home / "run.lock"),
+        site.ledger.holding(CLIO_RUN, EVERYTHING, str(os.getpid())),
+    ):
+        for first, last in contiguous(dates):
+            outcome.failures += run_here(definitions, "read", instance, tags=slice_range(first, last) | tags)
+        for key in slices:
+            outcome.failures += run_here(definitions, "read", instance, tags=partition_range(key, key) | tags)
+        for first, last in contiguous(dates) if not outcome.failures else ():
+            outcome.failures += run_here(
+                definitions, "publish", instance, tags=date_range(first, last) | tags
+            )
+    return outcome
 
 
-def _register(
-    warehouse: Warehouse, instance: DagsterInstance, sources: Iterable[Path], outcome: Outcome
-) -> list[str]:
-    keys: dict[str, Path] = {}
+def _register(site: Site, instance: DagsterInstance, sources: Iterable[Path], outcome: Outcome) -> list[str]:
+    found: list[Found] = []
     for source in sources:
         try:
-            keys |= {source_key(path): path for path in find_sources(source)}
+            found += files_at(source)
         except NotConversations as error:
             outcome.failures.append(str(error))
-    rows = warehouse.read(SOURCES_TABLE, {"source": list(keys)})
-    stored = warehouse.slices(SOURCES_TABLE, list(keys))
-    for key, path in keys.items():
-        row = rows.filter(source=key)
-        if row.is_empty():
-            row = SOURCES_TABLE.empty().clear(1).with_columns(pl.lit(key).alias("source"))
-        if row["path"].item() != str(path.absolute()):
-            row = row.with_columns(pl.lit(str(path.absolute())).alias("path"))
-            fingerprint = stored[key].fingerprint if key in stored else ""
-            warehouse.write(SOURCES_TABLE, {"source": key}, row, fingerprint=fingerprint)
+    keys = list(dict.fromkeys(each.key for each in found))
+    bring_back(site, keys)
+    register(site, found)
     if keys:
-        instance.add_dynamic_partitions("sources", list(keys))
-    return list(keys)
-
-
-def _touched(settings: Settings, keys: Iterable[str]) -> list[date]:
-    landing = settings.home / "landing"
-    return sorted(
-        {
-            date.fromisoformat(path.parent.parent.name.removeprefix("date="))
-            for key in keys
-            for path in landing.glob(f"date=*/language=*/{key}.parquet")
-        }
-    )
-
-
-def _affected(settings: Settings, touched: Iterable[date]) -> list[date]:
-    """The touched dates, and those landed whose window reaches back to one."""
-    landed = {
-        date.fromisoformat(path.name.removeprefix("date="))
-        for path in (settings.home / "landing").glob("date=*")
-    }
-    reach = {day + timedelta(days=offset) for day in touched for offset in range(settings.window_days)}
-    return sorted(landed & reach)
+        instance.add_dynamic_partitions("sources", keys)
+    return keys

@@ -1,35 +1,95 @@
 """Partitions asked for as ranges, so that one run makes many: for schedules, and in this process for `clio run`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
-from dagster import DagsterEventType, DagsterInstance, Definitions
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus, Definitions
+from dagster._utils.error import SerializableErrorInfo
 
-from assets.partitions import slices_of
+from assets.partitions import SETTINGS, slices_of
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+ASKED_BY = "clio/asked_by"
+"""Run tag: who asked for the run. One without it was asked for by a person in the UI."""
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def contiguous(dates: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """First and last day of each run of consecutive days, in order."""
+def contiguous(dates: Iterable[date], at_most: int | None = None) -> Iterator[tuple[date, date]]:
+    """First and last day of each run of consecutive days, in order, none longer than `at_most`."""
     ordered = sorted(set(dates))
     start = 0
     for place in range(1, len(ordered) + 1):
-        if place == len(ordered) or ordered[place] - ordered[place - 1] > timedelta(days=1):
+        if (
+            place == len(ordered)
+            or ordered[place] - ordered[place - 1] > timedelta(days=1)
+            or place - start == at_most
+        ):
             yield ordered[start], ordered[place - 1]
             start = place
 
 
+def selection(texts: Iterable[str]) -> tuple[list[date], list[str]]:
+    """Dates and slices that are meant by `2026-11-01`, `2026-11-03..2026-11-05` and `2026-11-07|es`.
+
+    Raises ValueError for anything else, in words for whoever typed it.
+    """
+    dates: set[date] = set()
+    slices: set[str] = set()
+    for text in texts:
+        try:
+            if "|" in text:
+                day, language = text.split("|")
+                if language not in SETTINGS.partition_languages:
+                    raise ValueError
+                slices.add(f"{date.fromisoformat(day)}|{language}")
+            else:
+                first, _, last = text.partition("..")
+                start, end = date.fromisoformat(first), date.fromisoformat(last or first)
+                if end < start:
+                    raise ValueError
+                dates |= {start + timedelta(days=offset) for offset in range((end - start).days + 1)}
+        except ValueError:
+            raise ValueError(
+                f"{text} is no selection: a date as 2026-11-01, a range as 2026-11-03..2026-11-05, or a slice as "
+                f"2026-11-07|es with a language of {', '.join(SETTINGS.partition_languages)}"
+            ) from None
+    return sorted(dates), sorted(slices)
+
+
+def partition_range(first: str, last: str) -> dict[str, str]:
+    """Run tags that ask for every partition between two: of slices, every date and language between."""
+    return {RANGE_START: first, RANGE_END: last}
+
+
 def date_range(first: date, last: date) -> dict[str, str]:
     """Run tags that ask for every date from `first` to `last`."""
-    return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+    return partition_range(first.isoformat(), last.isoformat())
 
 
 def slice_range(first: date, last: date) -> dict[str, str]:
     """Run tags that ask for every language of every date from `first` to `last`."""
-    return {RANGE_START: slices_of(first.isoformat())[0], RANGE_END: slices_of(last.isoformat())[-1]}
+    return partition_range(slices_of(first.isoformat())[0], slices_of(last.isoformat())[-1])
+
+
+def dates_of(tags: Mapping[str, str]) -> set[date]:
+    """Dates that a run of these tags makes, or whose slices it makes; none for one that lands a source."""
+    first = tags.get(RANGE_START) or tags.get("dagster/partition") or ""
+    last = tags.get(RANGE_END) or first
+    try:
+        start, end = (date.fromisoformat(key.split("|")[0]) for key in (first, last))
+    except ValueError:
+        return set()
+    return {start + timedelta(days=offset) for offset in range((end - start).days + 1)}
 
 
 def run_here(
@@ -47,7 +107,7 @@ def run_here(
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition,
-        tags=tags | {"clio/asked_by": "clio run"},
+        tags=tags | {ASKED_BY: "clio run"},
         raise_on_error=False,
         run_config=_SILENT,
     )
@@ -56,12 +116,22 @@ def run_here(
     failures = []
     for event in result.all_events:
         if event.event_type == DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            cause = error.cause if error and error.cause else error
+            cause = _cause(event)
             if cause and cause.cls_name == "DagsterExecutionInterruptedError":
                 raise KeyboardInterrupt
-            failures.append(f"{event.step_key}: {_first_line(cause.message) if cause else 'failed'}")
+            failures.append(f"{event.step_key}: {failure_of(event)}")
     return failures or [f"{job} failed; see the run in `clio dev`"]
+
+
+def failure_of(event: DagsterEvent) -> str:
+    """Why a step failed, in words."""
+    cause = _cause(event)
+    return _first_line(cause.message) if cause else "failed"
+
+
+def _cause(event: DagsterEvent) -> SerializableErrorInfo | None:
+    error = event.step_failure_data.error
+    return error.cause if error and error.cause else error
 
 
 def _first_line(message: str) -> str:

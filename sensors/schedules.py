@@ -1,12 +1,18 @@
-"""The daily schedules: the closed day of every language, then the date whose topics it completes."""
+"""The daily schedules: the closed day of every language, then the date whose topics it completes.
+
+The reconcile sensor asks for the same, and for what came late; the schedules hold where it is switched off. What is
+fresh is not asked for.
+"""
 
 from datetime import date, timedelta
 
-from dagster import RunRequest, ScheduleEvaluationContext, schedule
+from dagster import DefaultScheduleStatus, RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 
 from assets.partitions import SETTINGS
+from assets.staleness import landed_days, standings
+from resources.site import Site
 from sensors.jobs import publish, read
-from sensors.runs import date_range, slice_range
+from sensors.runs import ASKED_BY, date_range, slice_range
 
 
 def closed_day(context: ScheduleEvaluationContext) -> date:
@@ -14,18 +20,36 @@ def closed_day(context: ScheduleEvaluationContext) -> date:
     return context.scheduled_execution_time.astimezone(SETTINGS.tz).date() - timedelta(days=1)
 
 
-@schedule(job=read, cron_schedule="0 2 * * *", execution_timezone=SETTINGS.timezone)
-def read_closed_day(context: ScheduleEvaluationContext) -> RunRequest:
+@schedule(
+    job=read,
+    cron_schedule=f"0 {SETTINGS.daily_hour} * * *",
+    execution_timezone=SETTINGS.timezone,
+    default_status=DefaultScheduleStatus.RUNNING,
+)
+def read_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """Facets and vectors of yesterday, all languages in one run."""
     day = closed_day(context)
-    return RunRequest(run_key=f"read {day}", tags=slice_range(day, day))
+    if day not in landed_days(site):
+        return SkipReason(f"nothing has been landed for {day}")
+    if not standings(site, [day], context.instance)[0].stale_slices:
+        return SkipReason(f"{day} is read already")
+    return RunRequest(run_key=f"read {day}", tags=slice_range(day, day) | {ASKED_BY: "schedule"})
 
 
-@schedule(job=publish, cron_schedule="0 3 * * *", execution_timezone=SETTINGS.timezone)
-def publish_closed_day(context: ScheduleEvaluationContext) -> RunRequest:
+@schedule(
+    job=publish,
+    cron_schedule=f"30 {SETTINGS.daily_hour} * * *",
+    execution_timezone=SETTINGS.timezone,
+    default_status=DefaultScheduleStatus.RUNNING,
+)
+def publish_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """Topics and release of yesterday."""
     day = closed_day(context)
-    return RunRequest(run_key=f"publish {day}", tags=date_range(day, day))
+    if day not in landed_days(site):
+        return SkipReason(f"nothing has been landed for {day}")
+    if standings(site, [day], context.instance)[0].is_published:
+        return SkipReason(f"{day} is published already")
+    return RunRequest(run_key=f"publish {day}", tags=date_range(day, day) | {ASKED_BY: "schedule"})
 
 
 schedules = [read_closed_day, publish_closed_day]

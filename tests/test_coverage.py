@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clio_dagster.coverage import exact_coverage_of
+from clio_dagster.coverage import exact_coverage_of, stages_of
 from clio_dagster.tables import EXACT_COVERAGE, NOT_UNDERSTOOD, PUBLISHED, READ, UNREAD, WITHHELD
 
 DAY = "2026-11-01"
@@ -20,7 +20,7 @@ Conversation = tuple[str | None, str, str, int | None, bool]
 PASSING_PUBLISHED, PASSING_WITHHELD, PASSING_WITHOUT_NAME, FAILING = range(4)
 
 
-def coverage(*conversations: Conversation, quarantined: int = 0, cap: int = 5) -> pl.DataFrame:
+def coverage(*conversations: Conversation, quarantined: int = 0) -> pl.DataFrame:
     rows = [(f"c{number}", *conversation) for number, conversation in enumerate(conversations)]
     facets = pl.DataFrame(
         [row[:4] for row in rows],
@@ -39,13 +39,13 @@ def coverage(*conversations: Conversation, quarantined: int = 0, cap: int = 5) -
     audited = pl.DataFrame(
         {"level": [0, 0, 1], "node_id": ["0-0", "0-1", "1-3"], "status": [PUBLISHED, WITHHELD, PUBLISHED]}
     )
-    return exact_coverage_of(
-        DAY, facets, members, clusters, audited, quarantined=quarantined, account_cap=cap
-    )
+    stages = stages_of(facets, members, clusters, audited)
+    assert stages.select(facets.columns).equals(facets)
+    return exact_coverage_of(DAY, stages, quarantined=quarantined)
 
 
-def counts(frame: pl.DataFrame, column: str = "conversations") -> dict[tuple[str, str], int]:
-    return {(row["language"], row["stage"]): row[column] for row in frame.iter_rows(named=True)}
+def counts(frame: pl.DataFrame) -> dict[tuple[str, str], int]:
+    return {(row["language"], row["stage"]): row["conversations"] for row in frame.iter_rows(named=True)}
 
 
 @pytest.mark.parametrize(
@@ -90,17 +90,11 @@ def test_a_day_without_records_refused_has_no_row_of_them() -> None:
     assert "quarantined" not in coverage(("a", "en", READ, 0, True))["stage"]
 
 
-def test_an_account_is_capped_within_a_language_and_stage() -> None:
-    frame = coverage(*[("a", "en", READ, 0, True)] * 7, *[("b", "en", READ, 0, True)] * 2, cap=5)
-    assert counts(frame)["en", "published"] == 9
-    assert counts(frame, "capped_conversations")["en", "published"] == 7
-    assert counts(frame, "accounts")["en", "published"] == 2
-
-
-def test_records_without_an_account_are_no_account_and_not_capped_together() -> None:
-    frame = coverage(*[(None, "en", READ, 0, True)] * 7, cap=5)
-    assert counts(frame, "capped_conversations")["en", "published"] == 7
-    assert counts(frame, "accounts")["en", "published"] == 0
+def test_accounts_are_counted_once_and_records_without_one_not_at_all() -> None:
+    named = [("a", "en", READ, 0, True)] * 7 + [("b", "en", READ, 0, True)] * 2
+    frame = coverage(*named, *[(None, "en", READ, 0, True)] * 3)
+    assert counts(frame)["en", "published"] == 12
+    assert frame.filter(stage="published")["accounts"].item() == 2
 
 
 def test_a_day_without_conversations_has_no_row_and_the_contracts_columns() -> None:

@@ -9,11 +9,9 @@ import gzip
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,8 @@ from clio_dagster.release.read import release_dates, verify
 from clio_dagster.settings import load_settings
 from clio_dagster.tables import FACETS, TABLES
 from resources.contracts import models
-from tests.scenario import CLIO, DAGSTER, Site, shingles
+from tests.scenario import DAGSTER, Site, shingles
+from tests.server import ASSETS, Server, start, stop
 
 CONVERSATIONS = 600
 LANGUAGES = ("de", "en", "other")
@@ -38,180 +37,6 @@ QUOTED_WORDS = 7
 
 OWN_COMMAND = "SupersessionWarning: Function `definitions_validate_command` is superseded"
 """What Dagster says of its own command before it looks at ours."""
-
-LAUNCH = """
-mutation($params: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $params) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  }
-}"""
-BACKFILL = """
-mutation($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
-  }
-}"""
-RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status startTime endTime } } }"
-BACKFILL_STATUS = """
-query($id: String!) {
-  partitionBackfillOrError(backfillId: $id) {
-    ... on PartitionBackfill { status numPartitions runs { runId status } }
-  }
-}"""
-LOGS = """
-query($id: ID!) {
-  logsForRun(runId: $id) {
-    ... on EventConnection {
-      events { __typename ... on MessageEvent { message } ... on ErrorEvent { error { message stack } } }
-    }
-  }
-}"""
-ASSETS = """
-{
-  assetNodes {
-    assetKey { path } groupName description kinds dependencyKeys { path }
-    owners { ... on TeamAssetOwner { team } ... on UserAssetOwner { email } }
-    metadataEntries { ... on TableSchemaMetadataEntry { schema { columns { name type description } } } }
-    assetChecksOrError {
-      ... on AssetChecks { checks { name blocking description partitionDefinition { description } } }
-    }
-  }
-}"""
-MATERIALIZED = """
-query($asset: AssetKeyInput!, $partitions: [String!]) {
-  assetNodeOrError(assetKey: $asset) {
-    ... on AssetNode { assetMaterializations(partitions: $partitions) { runId partition } }
-  }
-}"""
-VERDICTS = """
-query($asset: AssetKeyInput!, $check: String!, $partition: String) {
-  assetCheckExecutions(assetKey: $asset, checkName: $check, partition: $partition, limit: 1) { status runId }
-}"""
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running `clio dev` and the calls that its UI makes."""
-
-    site: Site
-    process: subprocess.Popen[bytes]
-    port: int
-    output: Path
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/graphql",
-            json.dumps({"query": query, "variables": variables}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
-
-    def launch(
-        self,
-        partition: str,
-        assets: Sequence[str] = (),
-        checks: Sequence[tuple[str, str]] | None = None,
-        job: str = "__ASSET_JOB",
-    ) -> str:
-        """What *Materialize* does for one partition: the run's id."""
-        selector: dict[str, Any] = {
-            "repositoryLocationName": "clio",
-            "repositoryName": "__repository__",
-            "pipelineName": job,
-            "assetSelection": [{"path": [name]} for name in assets],
-        }
-        if checks is not None:
-            selector["assetCheckSelection"] = [
-                {"assetKey": {"path": [asset]}, "name": name} for asset, name in checks
-            ]
-        tags = [{"key": "dagster/partition", "value": partition}]
-        params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
-        launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
-        assert launched["__typename"] == "LaunchRunSuccess", launched
-        return str(launched["run"]["runId"])
-
-    def backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
-        """What *Materialize* does for several partitions: the backfill's id."""
-        params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": partitions}
-        launched = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
-        assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        return str(launched["backfillId"])
-
-    def ended(self, run: str) -> Any:
-        """The run once it has ended."""
-        ends = ("SUCCESS", "FAILURE", "CANCELED")
-        return self._until(lambda: self.ask(RUN, id=run)["runOrError"], lambda found: found["status"] in ends)
-
-    def backfilled(self, backfill: str) -> Any:
-        """The backfill once it has ended."""
-        return self._until(
-            lambda: self.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"],
-            lambda found: found["status"] not in ("REQUESTED", "CANCELING", "FAILING"),
-        )
-
-    def logs(self, run: str) -> Any:
-        return self.ask(LOGS, id=run)["logsForRun"]["events"]
-
-    def materializations(self, asset: str, partitions: Sequence[str] | None = None) -> list[tuple[str, str]]:
-        """Partition and run of an asset's materializations, newest first."""
-        node = self.ask(MATERIALIZED, asset={"path": [asset]}, partitions=partitions)["assetNodeOrError"]
-        return [(event["partition"], event["runId"]) for event in node["assetMaterializations"]]
-
-    def verdict(self, check: str, partition: str) -> tuple[str, str]:
-        """Status and run of the last execution of one of the tree's checks for a date."""
-        asset = {"path": ["audited_summaries"]}
-        (last,) = self.ask(VERDICTS, asset=asset, check=check, partition=partition)["assetCheckExecutions"]
-        return last["status"], last["runId"]
-
-    def _until(self, look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float = 300) -> Any:
-        deadline = time.monotonic() + seconds
-        found = look()
-        while not enough(found):
-            assert time.monotonic() < deadline, f"still {found['status']} after {seconds:.0f} s"
-            time.sleep(0.5)
-            found = look()
-        return found
-
-
-def start(site: Site, folder: Path) -> Server:
-    """`clio dev` started in `folder`, once it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    output = site.folder / "dev.log"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [CLIO, "dev", "--port", str(port)],
-            env=site.environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    server = Server(site, process, port, output)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            server.ask("{ version }")
-            return server
-        except OSError:
-            time.sleep(0.5)
-    stop(server)
-    raise AssertionError(output.read_text("utf-8"))
-
-
-def stop(server: Server) -> None:
-    """End the server and whatever it started, kindly first."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(server.process.pid, kind)
-            server.process.wait(timeout=30)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +134,7 @@ def refusal(server: Server, days: list[str], backfills: Backfills) -> Refusal:
 
 
 def test_every_table_is_an_asset(nodes: dict[str, Any]) -> None:
-    unpartitioned = {"quarantine", "sources", "releases"}
+    unpartitioned = {"quarantine", "sources", "releases", "frozen_parts"}
     tables = set(TABLES) - unpartitioned | {model.name for model in models()}
     assert set(nodes) == tables | {"landing", "landed", "release"}
 
@@ -339,10 +164,11 @@ def test_the_lineage_leads_from_the_files_to_the_release(nodes: dict[str, Any]) 
     assert {"landing", "landed", *READ, "clusters", "audited_summaries", "topics"} <= found
 
 
-def test_every_check_is_of_a_partition_and_blocks(nodes: dict[str, Any]) -> None:
+def test_every_check_is_of_a_partition_and_blocks_or_warns_of_drift(nodes: dict[str, Any]) -> None:
     checks = [check for node in nodes.values() for check in node["assetChecksOrError"].get("checks", ())]
     assert len(checks) > 100
-    assert [check["name"] for check in checks if not (check["blocking"] and check["description"])] == []
+    assert [check["name"] for check in checks if not check["description"]] == []
+    assert {check["name"].split("_")[0] for check in checks if not check["blocking"]} == {"drift"}
     assert [check["name"] for check in checks if not check["partitionDefinition"]] == []
 
 

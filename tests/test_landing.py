@@ -15,12 +15,14 @@ import pytest
 from clio_dagster.conversations.landing import (
     Landing,
     NotConversations,
+    etag_key,
     find_sources,
     land,
     read_landed,
     slice_hash,
     source_key,
 )
+from clio_dagster.conversations.slices import withdraw
 from clio_dagster.privacy.accounts import pseudonyms
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
@@ -308,6 +310,39 @@ def test_a_source_landed_under_other_languages_leaves_no_slice_behind(site: Sett
     land(path, key="chats", settings=site.model_copy(update={"languages": ("en",)}))
     assert (landed_ids(site, DAY, "es"), landed_ids(site, DAY, "other")) == ([], ["c1"])
     assert not list(site.home.rglob("language=es/*.parquet"))
+
+
+def test_a_landing_says_on_which_days_it_has_slices_no_more(site: Settings) -> None:
+    path = site.home.parent / "chats.jsonl"
+    path.write_bytes(lines(record(1), record(2, started_at="2026-11-02T10:00:00Z")))
+    assert land(path, key="chats", settings=site).removed == ()
+    later = site.model_copy(update={"start_date": date(2026, 11, 2)})
+    assert land(path, key="chats", settings=later).removed == (DAY,)
+    assert land(path, key="chats", settings=later).removed == (DAY,)  # until told, whatever stopped it before
+    assert land(path, key="chats", settings=site).removed == ()
+
+
+def test_what_a_source_has_on_some_days_can_be_taken_back(site: Settings) -> None:
+    land_bytes(lines(record(1), record(2, started_at="2026-11-02T10:00:00Z")), site)
+    (key,) = {file.stem for file in site.home.rglob("*.parquet")}
+    assert withdraw(site.home, key, {"2026-11-01"}) == {("2026-11-01", "en")}
+    assert withdraw(site.home, key, {"2026-11-01"}) == set()
+    assert (landed_ids(site), landed_ids(site, date(2026, 11, 2))) == ([], ["c2"])
+    assert len(list(site.home.rglob("*.parquet"))) == 1
+
+
+def test_a_slice_whose_file_goes_while_it_is_read_is_read_without_it(
+    site: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_bytes(lines(record(1)), site)
+    listed = iter([[site.home / "gone.parquet"], list(site.home.rglob("*.parquet"))])
+    monkeypatch.setattr("clio_dagster.conversations.landed._files", lambda *_: next(listed))
+    assert landed_ids(site) == ["c1"]
+
+
+def test_an_objects_key_changes_with_its_etag() -> None:
+    assert etag_key("Chats.jsonl", '"1"').startswith("chats-jsonl-")
+    assert etag_key("Chats.jsonl", '"1"') != etag_key("Chats.jsonl", '"2"')
 
 
 _KILLED = """

@@ -71,8 +71,18 @@ def node(
     }
 
 
-def cell(topic: str, conversations: int, facet: str = "all", value: str = "") -> dict[str, Any]:
-    return {"topic": topic, "facet": facet, "value": value, "conversations": conversations}
+def cell(
+    topic: str, conversations: int, facet: str = "all", value: str = "", *, part: int = 1
+) -> dict[str, Any]:
+    """A cell of one part; below zero it is of a withdrawal."""
+    return {
+        "topic": topic,
+        "facet": facet,
+        "value": value,
+        "part": part,
+        "is_withdrawn": conversations < 0,
+        "conversations": conversations,
+    }
 
 
 def built(warehouse: DuckDBWarehouse, name: str, day: date = DAY, window_days: int = 7) -> pl.DataFrame:
@@ -89,6 +99,15 @@ def test_topic_has_the_days_count_and_the_windows_sum(warehouse: DuckDBWarehouse
         write(warehouse, PUBLISHED_CELLS, DAY - timedelta(days_ago), [cell("", 400), cell("rain", count)])
     row = built(warehouse, "topics").row(0, named=True)
     assert (row["conversations"], row["window_conversations"], row["share"]) == (40, 70, 0.1)
+
+
+def test_a_days_figure_is_the_sum_over_its_parts(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain"), node("0-2", topic="snow")])
+    cells = [cell("", 400), cell("", 100, part=2), cell("rain", 40), cell("rain", 30, part=2)]
+    cells += [cell("rain", -20), cell("snow", 50), cell("snow", -50)]
+    write(warehouse, PUBLISHED_CELLS, DAY, cells)
+    topics = built(warehouse, "topics").select("topic", "conversations", "share")
+    assert topics.rows() == [("rain", 50, 0.1), ("snow", None, None)]
 
 
 def test_topic_whose_cell_does_not_show_today_has_no_count_but_keeps_its_window(
@@ -289,14 +308,22 @@ def test_trend_of_an_earlier_release_stays_when_a_later_one_is_built(warehouse: 
     assert warehouse.read(MODELS["topic_trends"].table, {"as_of": DAY - timedelta(1)}).equals(earlier)
 
 
-def test_coverage_is_the_published_figures_of_the_date(warehouse: DuckDBWarehouse) -> None:
+def test_coverage_is_the_sum_of_the_dates_published_parts(warehouse: DuckDBWarehouse) -> None:
     for day, count in ((DAY - timedelta(1), 70), (DAY, 80)):
         rows = pl.DataFrame(
-            [{"date": day, "language": "es", "stage": "in", "conversations": count}],
+            [
+                {"date": day, "language": "es", "stage": stage, "part": part, "is_withdrawn": of < 0}
+                | {"conversations": of}
+                for stage, part, of in (("in", 1, count), ("in", 2, 30), ("in", 1, -20), ("unread", 1, 20))
+            ]
+            + [
+                {"date": day, "language": "es", "stage": "unread", "part": 1, "is_withdrawn": True}
+                | {"conversations": -20}
+            ],
             PUBLISHED_COVERAGE.schema,
         )
         warehouse.write(PUBLISHED_COVERAGE, {"date": day}, rows)
-    assert built(warehouse, "coverage").rows() == [(DAY, "es", "in", 80)]
+    assert built(warehouse, "coverage").rows() == [(DAY, "es", "in", 90)]
 
 
 def test_two_text_facets_keep_apart(warehouse: DuckDBWarehouse) -> None:

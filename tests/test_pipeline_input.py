@@ -208,12 +208,14 @@ def test_an_unknown_line_of_clio_toml_is_named(site: Site) -> None:
     ("call", "said"),
     [
         (["run", "nowhere.jsonl"], "nowhere.jsonl"),
-        (["run"], "SOURCES"),
         (["run", "--date", "yesterday", "."], "--date"),
         (["demo", "--conversations", "5"], "--conversations"),
         (["topics"], "make one with `clio run FILE`"),
         (["topics", "--date", "2026-11-02"], "no release of 2026-11-02"),
         (["publish"], "publish"),
+        (["backfill", "tomorrow"], "is no selection"),
+        (["unland", "nothing"], "nothing"),
+        (["status"], "nothing has been landed"),
     ],
 )
 def test_a_wrong_call_exits_2_and_says_what_was_wrong(site: Site, call: list[str], said: str) -> None:
@@ -239,9 +241,36 @@ def test_a_file_of_no_known_kind_names_the_kinds(site: Site) -> None:
         (("demo",), ("--conversations", "--seed", "synthetic")),
         (("dev",), ("--port", "--host", "127.0.0.1")),
         (("topics",), ("--date", "--depth", "--json")),
+        (("status",), ("--date", "--days", "--json", "stale and why")),
+        (("backfill",), ("2026-11-03..2026-11-05", "2026-11-07|es", "--again", "interrupted")),
+        (("unland",), ("SOURCES",)),
     ],
 )
 def test_help_says_what_a_command_takes(site: Site, command: tuple[str, ...], words: tuple[str, ...]) -> None:
     run = site.clio(*command, "--help")
     assert run.returncode == 0
     assert [word for word in words if word.lower() not in run.stdout.lower()] == []
+
+
+def test_a_conversation_under_two_days_or_languages_is_taken_once_a_window(tmp_path: Path) -> None:
+    """Somebody goes on the next day, and in another language: the rows of both days land, and neither fails."""
+    site = Site(tmp_path / "site", {"languages": "en,es", "cluster_size": "20"})
+    asked = {
+        "en": "How do I repair the chain of my bicycle?",
+        "es": "¿Cómo arreglo la cadena de mi bicicleta?",
+    }
+    days = [("first", DAY, "en"), ("second", DAY, "es"), ("third", "2026-11-03", "en")]
+    for file, day, language in days:
+        messages = [{"role": "user", "content": asked[language]}, {"role": "assistant", "content": "So: …"}]
+        records = [
+            record(f"same-{number}", messages=messages, started_at=f"{day}T10:00:00Z") for number in range(30)
+        ]
+        (tmp_path / f"{file}.jsonl").write_text("\n".join(map(json.dumps, records)), "utf-8")
+    run = site.clio("run", *(tmp_path / f"{file}.jsonl" for file, _, _ in days))
+    assert run.returncode == 0, run.stderr
+    members = site.warehouse.read("cluster_members")
+    by_window = members.group_by("date").agg(pl.len(), pl.col("conversation_id").n_unique().alias("ids"))
+    assert by_window.sort("date")["len"].to_list() == by_window["ids"].to_list() == [30, 30]
+    assert members.filter(pl.col("date") == pl.col("date").max())["day"].unique().len() == 1
+    coverage = site.warehouse.read("exact_coverage").filter(pl.col("stage") == "in")
+    assert coverage["conversations"].sum() == 90

@@ -1,124 +1,77 @@
-"""The DuckDB warehouse: slices replaced whole, by many processes, through kills, no value in any error."""
+"""What holds of a warehouse, whichever store keeps it: slices replaced whole, no value in any error."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from clio_dagster.tables import (
-    CLUSTER_MEMBERS,
-    DAY,
-    EMBEDDINGS,
-    MESSAGES_TYPE,
-    QUARANTINE,
-    RAW_CONVERSATIONS,
-    Table,
-)
+from clio_dagster.tables import DAY, EMBEDDINGS, MESSAGES_TYPE, QUARANTINE, RAW_CONVERSATIONS, Table
 from resources.duckdb_warehouse import DuckDBWarehouse
-from resources.file_queue import FileQueue
 from resources.slices import WarehouseError, conforming, content_hash, partition_text
+from resources.warehouse import Warehouse
+from tests.frames import DATE, ES, SECRET, conversations, day, embeddings
+from tests.s3_server import Store, s3_server
 
-DATE = date(2026, 11, 1)
-ES = {"date": DATE, "language": "es"}
-SECRET = "my private text"
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    with s3_server() as store:
+        yield store
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> DuckDBWarehouse:
+@pytest.fixture(params=["duckdb", "s3"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    if request.param == "s3":
+        return request.getfixturevalue("store").warehouse()
     return DuckDBWarehouse(tmp_path, threads=2)
-
-
-def day(count: int, *, language: str = "es", on: date = DATE) -> pl.DataFrame:
-    row = {"date": on, "language": language, "conversations": count, "embedded": count, "fingerprint": "f"}
-    return pl.DataFrame([row], DAY.schema)
-
-
-def embeddings(count: int, width: int = 3, *, language: str = "es", seed: int = 0) -> pl.DataFrame:
-    vectors = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
-    return pl.DataFrame(
-        {
-            "conversation_id": [f"c{number:05}" for number in range(count)],
-            "date": [DATE] * count,
-            "language": [language] * count,
-            "clustered_by": ["request"] * count,
-            "vector": vectors,
-        },
-        {**EMBEDDINGS.schema, "vector": pl.Array(pl.Float32, width)},
-    )
-
-
-def conversations() -> pl.DataFrame:
-    rows = [
-        {
-            "conversation_id": f"c{number}",
-            "account": None if number else "a",
-            "started_at": datetime(2026, 11, 1, 23, number, tzinfo=UTC),
-            "date": DATE,
-            "language": "es",
-            "turns": number + 1,
-            "messages": [{"role": "user", "text": "¿Qué tal? 你好 " * number}] * number,
-            "flagged": [True, False, None][number],
-        }
-        for number in range(3)
-    ]
-    return pl.DataFrame(rows, RAW_CONVERSATIONS.schema)
 
 
 # Slices
 
 
-def test_what_is_written_is_read_back_sorted_by_key(warehouse: DuckDBWarehouse) -> None:
+def test_what_is_written_is_read_back_sorted_by_key(warehouse: Warehouse) -> None:
     warehouse.write(RAW_CONVERSATIONS, ES, conversations().reverse())
     assert_frame_equal(warehouse.read("raw_conversations"), conversations())
 
 
-def test_writing_a_slice_again_replaces_it_and_no_other(warehouse: DuckDBWarehouse) -> None:
+def test_writing_a_slice_again_replaces_it_and_no_other(warehouse: Warehouse) -> None:
     for language, count in (("es", 5), ("en", 7), ("es", 2)):
         warehouse.write(EMBEDDINGS, ES | {"language": language}, embeddings(count, language=language))
     counts = warehouse.read(EMBEDDINGS).group_by("language").len().sort("language").rows()
     assert counts == [("en", 7), ("es", 2)]
 
 
-def test_columns_are_inserted_by_name_whatever_their_order(warehouse: DuckDBWarehouse) -> None:
+def test_columns_are_inserted_by_name_whatever_their_order(warehouse: Warehouse) -> None:
     warehouse.write(EMBEDDINGS, ES, embeddings(2))
     shuffled = embeddings(2).select(sorted(embeddings(2).columns, reverse=True))
     warehouse.write(EMBEDDINGS, ES, shuffled)
     assert_frame_equal(warehouse.read(EMBEDDINGS), embeddings(2))
 
 
-def test_empty_frame_keeps_its_schema_and_its_record(warehouse: DuckDBWarehouse) -> None:
+def test_empty_frame_keeps_its_schema_and_its_record(warehouse: Warehouse) -> None:
     written = warehouse.write(RAW_CONVERSATIONS, ES, RAW_CONVERSATIONS.empty())
     assert written.rows == 0
     assert warehouse.slice_of(RAW_CONVERSATIONS, ES) == written
     assert_frame_equal(warehouse.read(RAW_CONVERSATIONS), RAW_CONVERSATIONS.empty())
 
 
-def test_table_that_was_never_written_is_an_empty_frame(warehouse: DuckDBWarehouse) -> None:
+def test_table_that_was_never_written_is_an_empty_frame(warehouse: Warehouse) -> None:
     assert_frame_equal(
         warehouse.read("facets", {"date": DATE}, ["language"]), pl.DataFrame(schema={"language": pl.String})
     )
     assert warehouse.slices("facets") == {}
-    assert not warehouse.path.exists()
 
 
-def test_column_of_the_sites_own_is_added_and_null_where_a_slice_lacks_it(warehouse: DuckDBWarehouse) -> None:
+def test_column_of_the_sites_own_is_added_and_null_where_a_slice_lacks_it(warehouse: Warehouse) -> None:
     warehouse.write(DAY, {"date": DATE}, day(1))
     other = date(2026, 11, 2)
     warehouse.write(DAY, {"date": other}, day(2, on=other).with_columns(mood=pl.lit("calm")))
@@ -126,7 +79,7 @@ def test_column_of_the_sites_own_is_added_and_null_where_a_slice_lacks_it(wareho
     assert warehouse.read(DAY)["mood"].to_list() == [None, "calm"]
 
 
-def test_column_that_the_contract_gained_is_null_in_older_slices(warehouse: DuckDBWarehouse) -> None:
+def test_column_that_the_contract_gained_is_null_in_older_slices(warehouse: Warehouse) -> None:
     older = Table("day", "", tuple(column for column in DAY.columns if column.name != "embedded"), DAY.key)
     warehouse.write(older, {"date": DATE}, day(1).drop("embedded"))
     assert_frame_equal(warehouse.read(DAY), day(1).with_columns(embedded=pl.lit(None, pl.Int64)))
@@ -135,7 +88,7 @@ def test_column_that_the_contract_gained_is_null_in_older_slices(warehouse: Duck
     assert warehouse.read(DAY)["embedded"].to_list() == [None, 2]
 
 
-def test_slices_of_many_partitions_come_from_one_query(warehouse: DuckDBWarehouse) -> None:
+def test_slices_of_many_partitions_come_from_one_query(warehouse: Warehouse) -> None:
     for language in ("de", "en", "es"):
         warehouse.write(
             EMBEDDINGS, ES | {"language": language}, embeddings(1, language=language), fingerprint=language
@@ -152,24 +105,10 @@ def test_partition_text_joins_values_in_the_order_of_their_columns_names() -> No
     assert partition_text(EMBEDDINGS, {"language": "es", "date": "2026-11-01"}) == "2026-11-01|es"
 
 
-def test_slices_that_belong_together_are_written_all_or_none(warehouse: DuckDBWarehouse) -> None:
-    warehouse.write(DAY, {"date": DATE}, day(1))
-    warehouse.write(EMBEDDINGS, ES, embeddings(1).with_columns(extra=pl.lit(1)))
-    with pytest.raises(WarehouseError, match=r"embeddings\.extra"):
-        # The second is refused by the stored table, after the first was replaced.
-        warehouse.write_many(
-            [
-                (DAY, {"date": DATE}, day(2), ""),
-                (EMBEDDINGS, ES, embeddings(1).with_columns(extra=pl.lit("text")), ""),
-            ]
-        )
-    assert warehouse.read(DAY)["conversations"].to_list() == [1]
-
-
 # Reading
 
 
-def test_rows_are_chosen_by_value_or_by_list_and_columns_by_name(warehouse: DuckDBWarehouse) -> None:
+def test_rows_are_chosen_by_value_or_by_list_and_columns_by_name(warehouse: Warehouse) -> None:
     for language in ("de", "en", "es"):
         warehouse.write(EMBEDDINGS, ES | {"language": language}, embeddings(2, language=language))
     where = {"date": [DATE, date(2026, 11, 2)], "language": ["en", "es"], "conversation_id": "c00001"}
@@ -178,12 +117,12 @@ def test_rows_are_chosen_by_value_or_by_list_and_columns_by_name(warehouse: Duck
     assert warehouse.read(EMBEDDINGS, {"language": []}).is_empty()
 
 
-def test_value_is_bound_and_never_becomes_sql(warehouse: DuckDBWarehouse) -> None:
+def test_value_is_bound_and_never_becomes_sql(warehouse: Warehouse) -> None:
     warehouse.write(EMBEDDINGS, ES, embeddings(2))
     assert warehouse.read(EMBEDDINGS, {"language": "es' or true --"}).is_empty()
 
 
-def test_unknown_column_or_table_is_an_error_that_names_it(warehouse: DuckDBWarehouse) -> None:
+def test_unknown_column_or_table_is_an_error_that_names_it(warehouse: Warehouse) -> None:
     warehouse.write(DAY, {"date": DATE}, day(1))
     with pytest.raises(WarehouseError, match="day has no column nowhere"):
         warehouse.read(DAY, {"nowhere": 1})
@@ -194,7 +133,7 @@ def test_unknown_column_or_table_is_an_error_that_names_it(warehouse: DuckDBWare
 # Vectors
 
 
-def test_vectors_written_as_lists_or_arrays_are_stored_alike(warehouse: DuckDBWarehouse) -> None:
+def test_vectors_written_as_lists_or_arrays_are_stored_alike(warehouse: Warehouse) -> None:
     lists = embeddings(4).with_columns(pl.col("vector").arr.to_list())
     as_array = warehouse.write(EMBEDDINGS, ES, embeddings(4))
     as_list = warehouse.write(EMBEDDINGS, ES, lists)
@@ -202,17 +141,8 @@ def test_vectors_written_as_lists_or_arrays_are_stored_alike(warehouse: DuckDBWa
     assert_frame_equal(warehouse.read(EMBEDDINGS), embeddings(4))
 
 
-def test_vectors_are_of_fixed_width_in_the_file_even_after_an_empty_first_slice(
-    warehouse: DuckDBWarehouse,
-) -> None:
-    warehouse.write(EMBEDDINGS, ES | {"language": "en"}, EMBEDDINGS.empty())
-    warehouse.write(EMBEDDINGS, ES, embeddings(4, 3))
-    dtype = warehouse.query("select data_type from duckdb_columns() where column_name = 'vector'")
-    assert dtype.item() == "FLOAT[3]"
-
-
 def test_site_that_changes_its_embedder_keeps_both_widths_until_all_is_made_anew(
-    warehouse: DuckDBWarehouse,
+    warehouse: Warehouse,
 ) -> None:
     warehouse.write(EMBEDDINGS, ES, embeddings(4, 3))
     warehouse.write(EMBEDDINGS, ES | {"language": "en"}, embeddings(4, 5, language="en"))
@@ -238,7 +168,7 @@ def _bad_frames() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("message", "frame"), list(_bad_frames()))
 def test_frame_that_breaks_the_contract_is_refused_by_name_and_the_slice_stands(
-    warehouse: DuckDBWarehouse, message: str, frame: pl.DataFrame
+    warehouse: Warehouse, message: str, frame: pl.DataFrame
 ) -> None:
     warehouse.write(RAW_CONVERSATIONS, ES, conversations())
     with pytest.raises(WarehouseError, match=rf"raw_conversations.*{message}") as caught:
@@ -247,20 +177,20 @@ def test_frame_that_breaks_the_contract_is_refused_by_name_and_the_slice_stands(
     assert warehouse.read(RAW_CONVERSATIONS).height == 3
 
 
-def test_ragged_vectors_are_refused(warehouse: DuckDBWarehouse) -> None:
+def test_ragged_vectors_are_refused(warehouse: Warehouse) -> None:
     ragged = embeddings(2).with_columns(vector=pl.Series([[1.0], [1.0, 2.0]], dtype=pl.List(pl.Float32)))
     with pytest.raises(WarehouseError, match=r"embeddings\.vector has vectors of 2 different widths"):
         warehouse.write(EMBEDDINGS, ES, ragged)
 
 
-def test_slice_must_name_the_columns_that_the_table_is_partitioned_by(warehouse: DuckDBWarehouse) -> None:
+def test_slice_must_name_the_columns_that_the_table_is_partitioned_by(warehouse: Warehouse) -> None:
     with pytest.raises(
         WarehouseError, match="embeddings is partitioned by date, language; the slice names date"
     ):
         warehouse.write(EMBEDDINGS, {"date": DATE}, embeddings(1))
 
 
-def test_duckdbs_message_does_not_carry_values_out(warehouse: DuckDBWarehouse) -> None:
+def test_duckdbs_message_does_not_carry_values_out(warehouse: Warehouse) -> None:
     warehouse.write(QUARANTINE, {"source": SECRET}, _quarantine(SECRET))
     with pytest.raises(WarehouseError, match="ConversionException") as caught:
         warehouse.query("select reason::integer from restricted.quarantine")
@@ -271,14 +201,6 @@ def test_duckdbs_message_does_not_carry_values_out(warehouse: DuckDBWarehouse) -
 def _quarantine(source: str) -> pl.DataFrame:
     row = {"source": source, "record": 1, "reason": SECRET, "landed_at": datetime(2026, 11, 1, tzinfo=UTC)}
     return pl.DataFrame([row], QUARANTINE.schema)
-
-
-def test_file_that_another_program_holds_is_an_error_that_says_so(warehouse: DuckDBWarehouse) -> None:
-    warehouse.write(DAY, {"date": DATE}, day(1))
-    with _process(_hold_like_a_shell, warehouse.path) as (_, connection):
-        connection.recv()
-        with pytest.raises(WarehouseError, match="another program has it open"):
-            warehouse.write(DAY, {"date": DATE}, day(2))
 
 
 # Content hash
@@ -316,7 +238,7 @@ def test_content_hash_does_not_see_what_a_null_hides() -> None:
     assert _hash(hidden) == _hash(frame)
 
 
-def test_content_hash_of_what_is_read_is_that_of_what_was_written(warehouse: DuckDBWarehouse) -> None:
+def test_content_hash_of_what_is_read_is_that_of_what_was_written(warehouse: Warehouse) -> None:
     written = warehouse.write(RAW_CONVERSATIONS, ES, conversations().reverse())
     assert _hash(warehouse.read(RAW_CONVERSATIONS)) == written.content_hash
 
@@ -333,31 +255,7 @@ def _hash(frame: pl.DataFrame) -> str:
 # Many at once
 
 
-def test_eight_processes_writing_different_partitions_at_once_lose_nothing(tmp_path: Path) -> None:
-    languages = ("de", "en", "es", "fr", "it", "nl", "pl", "pt")
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_write_days, args=(tmp_path, code)) for code in languages]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0] * 8
-    counts = DuckDBWarehouse(tmp_path).read(EMBEDDINGS).group_by("language", "date").len()
-    assert counts.height == 8 * 5
-    assert counts["len"].unique().to_list() == [50]
-    assert len(DuckDBWarehouse(tmp_path).slices(EMBEDDINGS)) == 8 * 5
-
-
-def _write_days(home: Path, language: str) -> None:
-    warehouse = DuckDBWarehouse(home, threads=1)
-    for number in range(1, 6):
-        on = date(2026, 11, number)
-        frame = embeddings(50, language=language).with_columns(date=pl.lit(on))
-        warehouse.write(EMBEDDINGS, {"date": on, "language": language}, frame)
-        assert warehouse.read(EMBEDDINGS, {"date": on, "language": language}).height == 50
-
-
-def test_threads_of_one_process_wait_for_each_other(warehouse: DuckDBWarehouse) -> None:
+def test_threads_of_one_process_wait_for_each_other(warehouse: Warehouse) -> None:
     def turn(number: int) -> int:
         on = date(2026, 11, 1 + number)
         warehouse.write(DAY, {"date": on}, day(number, on=on))
@@ -366,87 +264,3 @@ def test_threads_of_one_process_wait_for_each_other(warehouse: DuckDBWarehouse) 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(turn, range(16))) == [1] * 16
     assert warehouse.read(DAY).height == 16
-
-
-def test_killed_writer_leaves_the_old_slice_or_the_new_one_and_lets_the_next_in(tmp_path: Path) -> None:
-    warehouse = DuckDBWarehouse(tmp_path, threads=2)
-    for attempt in range(3):
-        with _process(_write_forever, tmp_path) as (process, connection):
-            connection.recv()
-            time.sleep(0.05 + 0.13 * attempt)
-            os.kill(process.pid or 0, signal.SIGKILL)
-            process.join()
-        rows = warehouse.read(CLUSTER_MEMBERS)
-        assert rows.height == 5000
-        assert rows["cluster_id"].n_unique() == 1
-        stored = warehouse.slice_of(CLUSTER_MEMBERS, {"date": DATE})
-        assert stored is not None
-        assert stored.content_hash == content_hash(rows)
-
-
-def _write_forever(home: Path, connection: Any) -> None:
-    warehouse = DuckDBWarehouse(home, threads=1)
-    count = 5000
-    for number in range(10_000):
-        frame = pl.DataFrame(
-            {
-                "date": [DATE] * count,
-                "clustered_by": ["request"] * count,
-                "conversation_id": [f"c{each:05}" for each in range(count)],
-                "account": ["a"] * count,
-                "language": ["es"] * count,
-                "cluster_id": [number] * count,
-                "distance": [0.5] * count,
-                "day": [DATE] * count,
-                "counted": [True] * count,
-            },
-            CLUSTER_MEMBERS.schema,
-        )
-        warehouse.write(CLUSTER_MEMBERS, {"date": DATE}, frame)
-        if number == 0:
-            connection.send("written once")
-
-
-def _hold_like_a_shell(path: Path, connection: Any) -> None:
-    with duckdb.connect(str(path)):
-        connection.send("open")
-        connection.recv()
-
-
-@contextmanager
-def _process(target: Any, argument: Path) -> Iterator[tuple[BaseProcess, Any]]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=target, args=(argument, theirs))
-    process.start()
-    try:
-        yield process, ours
-    finally:
-        process.kill()
-        process.join()
-
-
-def test_waiting_writer_goes_before_readers_that_come_after_it(tmp_path: Path) -> None:
-    queue = FileQueue(tmp_path / "file")
-    order = []
-
-    def enter(name: str, shared: bool) -> None:
-        with queue.shared() if shared else queue.exclusive():
-            order.append(name)
-
-    with ThreadPoolExecutor(3) as pool:
-        with queue.shared():
-            waiting = pool.submit(enter, "writer", False)
-            time.sleep(0.1)
-            late = pool.submit(enter, "late reader", True)
-            time.sleep(0.1)
-            assert order == []
-        waiting.result()
-        late.result()
-    assert order == ["writer", "late reader"]
-
-
-def test_readers_share_the_file(tmp_path: Path) -> None:
-    queue = FileQueue(tmp_path / "file")
-    with queue.shared(), queue.shared():
-        pass

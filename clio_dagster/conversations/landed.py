@@ -7,10 +7,13 @@ last.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date as Date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import orjson
 import polars as pl
@@ -20,6 +23,14 @@ from clio_dagster.tables import RAW_CONVERSATIONS
 
 HASH_KEY = b"content_hash"
 """Under which a slice's file carries the hash of its rows, in its footer."""
+
+
+T = TypeVar("T")
+
+_LOOKS = 10
+
+Slice = tuple[str, str]
+"""A day, written 2026-11-01, and a language."""
 
 
 def slice_path(root: Path, date: Date | str, language: str, key: str) -> Path:
@@ -32,19 +43,46 @@ def receipt_path(home: Path, key: str) -> Path:
     return home / "landing" / "receipts" / f"{key}.json"
 
 
-def receipt_slices(home: Path, key: str) -> frozenset[tuple[str, str]]:
-    """The (date, language) slices that a source landed; none where it has no receipt."""
+@dataclass(frozen=True)
+class Receipt:
+    """What a source landed: `slices`, one row each (slices.SLICES_SCHEMA), and those `removed` since: it once had
+    them, and they count no more."""
+
+    slices: tuple[dict[str, Any], ...] = ()
+    removed: frozenset[Slice] = frozenset()
+
+    @cached_property
+    def named(self) -> frozenset[Slice]:
+        """The slices that count, by date and language."""
+        return frozenset((row["date"], row["language"]) for row in self.slices)
+
+
+def read_receipt(home: Path, key: str) -> Receipt:
+    """A source's receipt; an empty one where it has none."""
     path = receipt_path(home, key)
     try:
         stat = path.stat()
     except FileNotFoundError:
-        return frozenset()
+        return Receipt()
     return _receipt(path, stat.st_mtime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=256)
-def _receipt(path: Path, _modified: int, _inode: int) -> frozenset[tuple[str, str]]:
-    return frozenset((row["date"], row["language"]) for row in orjson.loads(path.read_bytes())["slices"])
+def _receipt(path: Path, _modified: int, _inode: int) -> Receipt:
+    stored = orjson.loads(path.read_bytes())
+    removed = frozenset((date, language) for date, language in stored.get("removed", ()))
+    return Receipt(tuple(stored["slices"]), removed)
+
+
+def receipt_slices(home: Path, key: str) -> frozenset[Slice]:
+    """The (date, language) slices that a source landed; none where it has no receipt."""
+    return read_receipt(home, key).named
+
+
+def touched_days(home: Path, keys: Iterable[str]) -> list[Date]:
+    """Days on which the sources have a slice, or had one, sorted."""
+    receipts = [read_receipt(home, key) for key in keys]
+    return sorted({Date.fromisoformat(day) for each in receipts for day, _ in each.named | each.removed})
 
 
 def read_landed(
@@ -58,13 +96,12 @@ def read_landed(
     """
     schema = RAW_CONVERSATIONS.schema
     wanted = list(schema if columns is None else columns)
-    files = _files(home, date, language)
-    if not files:
-        return RAW_CONVERSATIONS.empty().select(wanted)
-    if len(files) == 1:  # ids are unique within a source
-        return _read(files[0], wanted).select(wanted)
     ranked = list(dict.fromkeys((*wanted, "conversation_id", "turns", "started_at")))
-    frames = [_read(file, ranked).with_columns(source=pl.lit(file.stem)) for file in files]
+    frames = _of_files(
+        home, date, language, lambda file: _read(file, ranked).with_columns(source=pl.lit(file.stem))
+    )
+    if len(frames) < 2:  # ids are unique within a source
+        return frames[0].select(wanted) if frames else RAW_CONVERSATIONS.empty().select(wanted)
     return (
         pl.concat(frames)
         .sort("conversation_id", "turns", "started_at", "source", descending=[False, True, True, False])
@@ -78,8 +115,16 @@ def slice_hash(home: Path, date: Date | str, language: str) -> str:
 
     The same conversations landed from two copies of a file hash like one. Nothing landed has a hash, too.
     """
-    hashes = sorted({_file_hash(file) for file in _files(home, date, language)})
+    hashes = sorted(set(_of_files(home, date, language, _file_hash)))
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _of_files(home: Path, date: Date | str, language: str, read: Callable[[Path], T]) -> list[T]:
+    """`read` of each file of a slice, in order; from the start where one went meanwhile, its source taken back."""
+    for _ in range(_LOOKS):
+        with suppress(FileNotFoundError):
+            return [read(file) for file in _files(home, date, language)]
+    return [read(file) for file in _files(home, date, language)]
 
 
 def _files(home: Path, date: Date | str, language: str) -> list[Path]:

@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from datetime import date as Date
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from filelock import FileLock
 
 from clio_dagster.conversations.chunks import Chunks
 from clio_dagster.conversations.files import NotConversations, find_sources, read_entries
-from clio_dagster.conversations.landed import read_landed, slice_hash
+from clio_dagster.conversations.landed import Slice, read_landed, read_receipt, slice_hash, slice_path
 from clio_dagster.conversations.languages import READ_CHARACTERS, identify
 from clio_dagster.conversations.layouts import EXPECTED, recognise
 from clio_dagster.conversations.messages import Malformed, Message
 from clio_dagster.conversations.records import ValidRecord, validate
-from clio_dagster.conversations.slices import SLICES_SCHEMA, commit, cut_slices
+from clio_dagster.conversations.slices import SLICES_SCHEMA, commit, cut_slices, withdraw
 from clio_dagster.privacy.accounts import pseudonyms
 from clio_dagster.settings import Settings
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
@@ -41,11 +42,15 @@ from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
 __all__ = [
     "Landing",
     "NotConversations",
+    "etag_key",
     "find_sources",
     "land",
+    "landed_before",
     "read_landed",
     "slice_hash",
     "source_key",
+    "source_lock",
+    "unland",
 ]
 
 _CHUNK_ROWS = 4_096
@@ -61,7 +66,8 @@ class Landing:
     """What came of a source file.
 
     `records` were read, of which `landed` landed; `quarantined` (tables.QUARANTINE) says why the others did
-    not. `slices` [date, language, conversations, content_hash] are those that the file now contributes to.
+    not. `slices` [date, language, conversations, content_hash] are those that the file now contributes to; on the
+    days `removed` it once had others. `is_reused` where it had landed before and was not read again.
     """
 
     source: str
@@ -69,14 +75,31 @@ class Landing:
     landed: int
     quarantined: pl.DataFrame
     slices: pl.DataFrame
+    removed: tuple[Date, ...] = ()
+    is_reused: bool = False
 
 
 def source_key(path: Path) -> str:
     """A source file's name in the pipeline: its file name, simplified, and 12 hex digits of its SHA-256."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    slug = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")[:40].strip("-")
+        return _key(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def etag_key(name: str, etag: str) -> str:
+    """The same for an object of a store, whose ETag changes with its content."""
+    return _key(name, hashlib.sha256(etag.encode()).hexdigest())
+
+
+def _key(name: str, digest: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return f"{slug or 'source'}-{digest[:12]}"
+
+
+def source_lock(home: Path, key: str) -> FileLock:
+    """Held while a source lands or is taken back; whoever holds it may call `land` and `unland`."""
+    staging = home / "landing" / ".staging"
+    staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return FileLock(staging / f"{key}.lock", is_singleton=True)
 
 
 def land(
@@ -91,10 +114,8 @@ def land(
     `on_progress` is called with the bytes of the file read so far and its size. Raises NotConversations where
     the file holds no conversations at all; whatever else is wrong with it becomes a row of the quarantine.
     """
-    staging = settings.home / "landing" / ".staging"
-    staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with FileLock(staging / f"{key}.lock"):
-        folder = staging / key
+    with source_lock(settings.home, key):
+        folder = settings.home / "landing" / ".staging" / key
         shutil.rmtree(folder, ignore_errors=True)
         for name in ("chunks", "slices", "scratch"):
             (folder / name).mkdir(parents=True, mode=0o700)
@@ -103,6 +124,35 @@ def land(
             return _Pass(path, key, settings, folder, datetime.now(UTC), chunks).run(on_progress)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def landed_before(home: Path, key: str, *, records: int, quarantined: pl.DataFrame) -> Landing | None:
+    """What `key` landed before, for a file that would land the same; None where a slice's file is gone."""
+    receipt = read_receipt(home, key)
+    if not all(slice_path(home / "landing", *each, key).is_file() for each in receipt.named):
+        return None
+    slices = pl.DataFrame(receipt.slices, schema={**SLICES_SCHEMA, "date": pl.String})
+    return Landing(
+        source=key,
+        records=records,
+        landed=int(slices["conversations"].sum()),
+        quarantined=quarantined,
+        slices=slices.with_columns(pl.col("date").str.to_date()),
+        is_reused=True,
+    )
+
+
+def unland(home: Path, key: str) -> frozenset[Slice]:
+    """Take back all that `key` landed; returns every slice (date, language) that it ever had.
+
+    It counts no more from the first rename on. Called again after it was killed, it ends the same.
+    """
+    with source_lock(home, key):
+        withdraw(home, key)
+        shutil.rmtree(home / "landing" / ".staging" / key, ignore_errors=True)
+        for orphan in (home / "landing").glob(f"date=*/language=*/{key}.parquet"):
+            orphan.unlink(missing_ok=True)
+        return read_receipt(home, key).removed
 
 
 @dataclass
@@ -148,12 +198,14 @@ class _Pass:
             self._stage(chunk, places)
         slices = self._write_slices() if self.chunks.written else pl.DataFrame(schema=SLICES_SCHEMA)
         commit(self.settings.home, self.key, self.folder / "slices", slices)
+        receipt = read_receipt(self.settings.home, self.key)
         return Landing(
             source=self.key,
             records=records,
             landed=int(slices["conversations"].sum()),
             quarantined=self._quarantined(),
             slices=slices,
+            removed=tuple(sorted({Date.fromisoformat(day) for day, _ in receipt.removed})),
         )
 
     def _judge(

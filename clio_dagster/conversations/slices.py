@@ -1,20 +1,29 @@
-"""How a landing's slices are written, and how they come to count.
+"""How a landing's slices are written, how they come to count, and how they stop.
 
-Files are renamed into place first, the receipt that names them last (see `landed` for the layout).
+Files are renamed into place first, the receipt that names them last; taking them back goes the other way round
+(see `landed` for the layout).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
 import pyarrow.parquet as pq
+from filelock import FileLock
 
-from clio_dagster.conversations.landed import HASH_KEY, receipt_path, receipt_slices, slice_path
+from clio_dagster.conversations.landed import (
+    HASH_KEY,
+    Slice,
+    read_receipt,
+    receipt_path,
+    receipt_slices,
+    slice_path,
+)
 from clio_dagster.tables import RAW_CONVERSATIONS
 
 SLICES_SCHEMA = {"date": pl.Date, "language": pl.String, "conversations": pl.Int64, "content_hash": pl.String}
@@ -60,16 +69,58 @@ def _close(writer: pq.ParquetWriter | None, rows: list[dict[str, Any]], digest: 
 
 def commit(home: Path, key: str, staged: Path, slices: pl.DataFrame) -> None:
     """Put the staged slices in place, then the receipt that makes them count; drop what it names no more."""
-    before = receipt_slices(home, key)
-    now = [(str(row["date"]), row["language"]) for row in slices.iter_rows(named=True)]
-    for date, language in now:
-        target = slice_path(home / "landing", date, language, key)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        slice_path(staged, date, language, key).replace(target)
+    with _receipts_lock(home):
+        rows = [{**row, "date": str(row["date"])} for row in slices.iter_rows(named=True)]
+        for row in rows:
+            target = slice_path(home / "landing", row["date"], row["language"], key)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            slice_path(staged, row["date"], row["language"], key).replace(target)
+        _replace_receipt(home, key, rows)
+
+
+def withdraw(home: Path, key: str, days: Collection[str] | None = None) -> frozenset[Slice]:
+    """Take back what a source landed, or only what it has on `days`; returns the slices that it lost.
+
+    The receipt is rewritten first, so that they stop counting together; then their files go. Files that an earlier
+    call was killed before are removed too.
+    """
+    with _receipts_lock(home):
+        receipt = read_receipt(home, key)
+        kept = [row for row in receipt.slices if days is not None and row["date"] not in days]
+        lost = receipt.named.difference((row["date"], row["language"]) for row in kept)
+        if lost:
+            _replace_receipt(home, key, kept)
+        else:
+            _drop(home, key, receipt.removed)
+    return lost
+
+
+def give_way(home: Path, older: Iterable[str], newer: Iterable[str]) -> frozenset[Slice]:
+    """Let earlier versions of a file lose the days that later ones have, whatever the language; returns the slices
+    that they lost."""
+    days = {day for key in newer for day, _ in receipt_slices(home, key)}
+    return frozenset().union(*(withdraw(home, key, days) for key in older))
+
+
+def _replace_receipt(home: Path, key: str, rows: list[dict[str, Any]]) -> None:
+    """Write the receipt beside its place and rename it; then drop the files of slices that it names no more."""
+    before = read_receipt(home, key)
+    removed = (before.removed | before.named).difference((row["date"], row["language"]) for row in rows)
     receipt = receipt_path(home, key)
     receipt.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = staged / "receipt.json"
-    fresh.write_bytes(orjson.dumps({"slices": slices.to_dicts()}, option=orjson.OPT_INDENT_2))
+    fresh = receipt.with_suffix(".new")
+    fresh.write_bytes(orjson.dumps({"slices": rows, "removed": sorted(removed)}, option=orjson.OPT_INDENT_2))
     fresh.replace(receipt)
-    for date, language in before.difference(now):
+    _drop(home, key, removed)
+
+
+def _drop(home: Path, key: str, slices: Iterable[Slice]) -> None:
+    for date, language in slices:
         slice_path(home / "landing", date, language, key).unlink(missing_ok=True)
+
+
+def _receipts_lock(home: Path) -> FileLock:
+    """Held for the milliseconds in which a receipt changes: a file's older version may give way while it lands."""
+    staging = home / "landing" / ".staging"
+    staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return FileLock(staging / "receipts.lock")

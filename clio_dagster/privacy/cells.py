@@ -1,7 +1,8 @@
 """The only counts that leave: each a day's cell with noise, drawn once (P7).
 
 Answers the reader who subtracts dates, levels, languages and revisions: a cell's noise is a function of the
-topic, facet, value and day alone, and everything else that is published is computed from these figures.
+topic, facet, value, day and part alone, and everything else that is published is computed from these figures. What
+comes late, or is withdrawn, has cells of its own: which conversations they count is said in parts.py.
 
 *What bounds an account.* `counted` caps an account within a base cluster, but a node above sums clusters and
 the cell of all topics sums everything. So here, in each topic's cell of a day, an account's conversations are
@@ -13,128 +14,39 @@ others, see thresholds.py.)
 *Values from a closed list.* Languages, `concerning`, `refused` and `turns` have their cells drawn for every
 value of the list, those that nobody has included: were only values present in the data drawn, a cell that
 appears would prove that somebody is in it. A task is free text: it shows only from as many accounts as a word
-of a sensitive kind needs, and never where the detector finds something.
-
-*Revisions.* Once a day has been published, its cells stand: the first value wins, and no key is added. A key
-that appears in a later revision, under the same draw, would say that the conversations which came between,
-who may be one person's, were in that cell. What comes late needs cells of its own, with thresholds of its
-own.
+of a sensitive kind needs, and never where the detector finds something. A withdrawal is drawn for every cell that
+is shown.
 """
 
 from __future__ import annotations
 
-import hashlib
+from datetime import date
 
 import polars as pl
 
+from clio_dagster.coverage import IN, QUARANTINED
 from clio_dagster.privacy.detector import detect
-from clio_dagster.privacy.noise import two_sided_geometric
-from clio_dagster.settings import Settings
+from clio_dagster.privacy.figures import count, counted_in, shown, taken_back, totals, within_cap
+from clio_dagster.settings import OTHER, Settings
 from clio_dagster.tables import COVERAGE_STAGES, PUBLISHED, PUBLISHED_CELLS, PUBLISHED_COVERAGE
 
 ALL_TOPICS = ""
 CONCERNING = ("1", "2", "3", "4", "5")
 REFUSED = ("false", "true")
 TURNS = ("1", "2-3", "4-7", "8+")
-_CELL = ["date", "clustered_by", "topic", "facet", "value"]
+_TOPIC = ("clustered_by", "topic")
+_CELL = ("date", *_TOPIC, "facet", "value")
+_STAGE = ("language", "stage")
+_COVERAGE = ("date", *_STAGE)
 
 
-def members_of_day(members: pl.DataFrame, facets: pl.DataFrame) -> pl.DataFrame:
-    """What `publish_cells` counts: a date's own counted members, their base cluster's node and their facets.
+def published_topics(audited: pl.DataFrame) -> pl.DataFrame:
+    """Every topic that a base cluster counts for: clustered_by, node_id (the base cluster's), topic.
 
-    `members`: tables.CLUSTER_MEMBERS rows of one date; those of other days in its window, and those that the
-    cap or the collapse set aside, are left out. `facets`: tables.FACETS rows of that day.
+    `audited`: tables.AUDITED_SUMMARIES of one date. A conversation counts for every published node on its way up;
+    withheld ones are passed over. All topics together (topic '') count what is under a published base cluster.
     """
-    return (
-        members.filter(pl.col("counted") & (pl.col("day") == pl.col("date")))
-        .select(
-            "date",
-            "clustered_by",
-            "conversation_id",
-            "account",
-            "language",
-            pl.concat_str(pl.lit("0-"), pl.col("cluster_id").cast(pl.String)).alias("node_id"),
-        )
-        .join(
-            facets.select("conversation_id", "turns", "concerning", "refused", "task"),
-            on="conversation_id",
-            how="left",
-            maintain_order="left",
-        )
-    )
-
-
-def publish_cells(
-    day_members: pl.DataFrame, audited: pl.DataFrame, already: pl.DataFrame, *, settings: Settings, key: bytes
-) -> pl.DataFrame:
-    """The published cells of one day (tables.PUBLISHED_CELLS, sorted).
-
-    `day_members`: that day's counted conversations: conversation_id, account, language, node_id (base
-    cluster's), turns, concerning, refused, task; clustered_by where there is more than one tree. `audited`:
-    tables.AUDITED_SUMMARIES of that date. `already`: the cells of that day that a release has shown; not
-    empty, they are the answer.
-
-    A conversation counts for every published node on its way up; withheld ones are passed over. The cells of
-    all topics (topic '') count the conversations under a published base cluster. A cell shows only where
-    conversations with noise reach `cell_min_conversations` and accounts with noise `cell_min_accounts`, and
-    shows the former.
-    """
-    if not already.is_empty():
-        return already.select(*PUBLISHED_CELLS.schema).sort(_CELL)
-    places = _places(audited)
-    if places.is_empty():
-        return PUBLISHED_CELLS.empty()
-    on = ["clustered_by", "node_id"] if "clustered_by" in day_members.columns else ["node_id"]
-    placed = day_members.drop("date", strict=False).join(places, on=on)
-    capped = placed.filter(_place_in_cell(placed) <= settings.account_cap)
-    counts = pl.concat([_count(capped, facet, value) for facet, value in _facets().items()])
-    tasks = counts.filter(pl.col("facet") == "task")
-    clean = tasks.filter(~pl.int_range(pl.len()).is_in(detect(tasks["value"])["row"].unique().implode()))
-    cells = pl.concat([_closed(counts, places, settings), clean.select(*_CELL, "conversations", "accounts")])
-    needed = (
-        pl.when(pl.col("facet") == "task")
-        .then(max(settings.sensitive_word_min_accounts, settings.cell_min_accounts))
-        .otherwise(settings.cell_min_accounts)
-    )
-    shown = _noisy(cells, _CELL, "cell", settings=settings, key=key).filter(
-        pl.col("noisy_accounts") >= needed
-    )
-    return shown.select(*PUBLISHED_CELLS.schema).sort(_CELL)
-
-
-def publish_coverage(
-    exact: pl.DataFrame, already: pl.DataFrame, *, settings: Settings, key: bytes
-) -> pl.DataFrame:
-    """The published coverage of one day (tables.PUBLISHED_COVERAGE, sorted): as cells, by language and stage.
-
-    `exact`: tables.EXACT_COVERAGE, whose `capped_conversations` (at most `account_cap` of an account in a
-    language and stage) are what is published, so that the noise covers all that an account adds. Every
-    language and stage is drawn for, empty ones included. A stage that knows no accounts, as `quarantined`, is
-    next to never shown.
-    """
-    keys = ["date", "language", "stage"]
-    if not already.is_empty():
-        return already.select(*PUBLISHED_COVERAGE.schema).sort(keys)
-    every = (
-        exact.select(pl.col("date").unique())
-        .join(pl.DataFrame({"language": settings.partition_languages}), how="cross")
-        .join(pl.DataFrame({"stage": COVERAGE_STAGES}), how="cross")
-        .join(exact, on=keys, how="left")
-        .select(
-            *keys,
-            pl.col("capped_conversations").fill_null(0).alias("conversations"),
-            pl.col("accounts").fill_null(0),
-        )
-    )
-    shown = _noisy(every, keys, "coverage", settings=settings, key=key).filter(
-        pl.col("noisy_accounts") >= settings.cell_min_accounts
-    )
-    return shown.select(*PUBLISHED_COVERAGE.schema).sort(keys)
-
-
-def _places(audited: pl.DataFrame) -> pl.DataFrame:
-    """Every published topic that a published base cluster counts for: date, clustered_by, node_id, topic."""
-    nodes = audited.select("date", "clustered_by", "node_id", "parent_id", "level", "topic", "status")
+    nodes = audited.select("clustered_by", "node_id", "parent_id", "level", "topic", "status")
     above = nodes.select(
         "clustered_by",
         pl.col("node_id").alias("at"),
@@ -143,31 +55,150 @@ def _places(audited: pl.DataFrame) -> pl.DataFrame:
         (pl.col("status") == PUBLISHED).alias("shown"),
     )
     leaves = nodes.filter(pl.col("level") == 0)
-    climbing = leaves.select("date", "clustered_by", "node_id", pl.col("node_id").alias("at"))
+    climbing = leaves.select("clustered_by", "node_id", pl.col("node_id").alias("at"))
     everything = leaves.filter(pl.col("status") == PUBLISHED).select(
-        "date", "clustered_by", "node_id", pl.lit(ALL_TOPICS).alias("topic")
+        "clustered_by", "node_id", pl.lit(ALL_TOPICS).alias("topic")
     )
     found = [everything]
     for _ in range(int(nodes["level"].to_numpy().max(initial=0)) + 1):
         step = climbing.join(above, on=["clustered_by", "at"])
-        found.append(
-            step.filter("shown").select("date", "clustered_by", "node_id", pl.col("here").alias("topic"))
-        )
-        climbing = step.drop_nulls("next").select(
-            "date", "clustered_by", "node_id", pl.col("next").alias("at")
-        )
+        found.append(step.filter("shown").select("clustered_by", "node_id", pl.col("here").alias("topic")))
+        climbing = step.drop_nulls("next").select("clustered_by", "node_id", pl.col("next").alias("at"))
     return pl.concat(found).unique(maintain_order=True)
 
 
-def _place_in_cell(placed: pl.DataFrame) -> pl.Expr:
-    """Each conversation's place among its account's in the topic's cell, by the hash of its id."""
-    ids = placed["conversation_id"].unique()
-    hashes = [hashlib.blake2b(name.encode(), digest_size=8).hexdigest() for name in ids]
-    order = pl.col("conversation_id").replace_strict(
-        ids, pl.Series(hashes, dtype=pl.String), return_dtype=pl.String
+def with_figures(
+    conversations: pl.DataFrame,
+    members: pl.DataFrame,
+    topics: pl.DataFrame,
+    earlier: pl.DataFrame,
+    *,
+    account_cap: int,
+) -> pl.DataFrame:
+    """`conversations` with the `topics` and the coverage `stages` that count each (tables.COUNTED_CONVERSATIONS).
+
+    `conversations`: conversation_id, account, language, stage and whatever else. `members`: tables.CLUSTER_MEMBERS
+    rows of that date whose own day it is; what cap or collapse set aside counts for no topic. `topics`: from
+    `published_topics`. `earlier`: what parts before this one counted, which has used up of each account's cap.
+    """
+    placed = (
+        members.filter("counted")
+        .select(
+            "clustered_by",
+            "conversation_id",
+            pl.concat_str(pl.lit("0-"), pl.col("cluster_id").cast(pl.String)).alias("node_id"),
+        )
+        .join(conversations.select("conversation_id", "account"), on="conversation_id")
+        .join(topics, on=["clustered_by", "node_id"])
     )
-    account = pl.coalesce("account", pl.concat_str(pl.lit("\x00"), "conversation_id"))
-    return order.rank("ordinal").over("clustered_by", "topic", account)
+    passed = pl.concat(
+        [conversations, conversations.with_columns(pl.lit(IN).alias("stage"))],
+    )
+    in_topics = within_cap(placed, _by_topic(earlier), _TOPIC, account_cap)
+    in_stages = within_cap(passed, _by_stage(earlier), _STAGE, account_cap)
+    ordered = ["conversation_id", *_TOPIC]
+    return (
+        conversations.join(
+            in_topics.sort(ordered).group_by("conversation_id").agg(pl.struct(_TOPIC).alias("topics")),
+            on="conversation_id",
+            how="left",
+        )
+        .join(
+            in_stages.sort("conversation_id", "stage")
+            .group_by("conversation_id")
+            .agg(pl.col("stage").alias("stages")),
+            on="conversation_id",
+            how="left",
+        )
+        .with_columns(pl.col("topics", "stages").fill_null([]))
+    )
+
+
+def added_cells(
+    counted: pl.DataFrame, topics: pl.DataFrame, day: date, *, part: int, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    """The cells of the conversations that one part adds (tables.PUBLISHED_CELLS, sorted).
+
+    `counted`: tables.COUNTED_CONVERSATIONS rows of that part; `topics`: from `published_topics`, all of which are
+    drawn for. A cell shows only where conversations with noise reach `cell_min_conversations` and accounts with noise
+    `cell_min_accounts`, and shows the former.
+    """
+    counts = _cell_counts(counted, day)
+    closed = topics.select(pl.lit(day).alias("date"), *_TOPIC).unique().join(_closed(settings), how="cross")
+    tasks = counts.filter(pl.col("facet") == "task")
+    found = _cells(pl.concat([counted_in(closed, counts, _CELL), tasks]), part, False, settings, key)
+    detected = detect(found["value"])["row"].unique().implode()
+    return found.filter((pl.col("facet") != "task") | ~pl.int_range(pl.len()).is_in(detected))
+
+
+def withdrawn_cells(
+    gone: pl.DataFrame, published: pl.DataFrame, day: date, *, part: int, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    """What one withdrawal takes back from the cells that are shown (tables.PUBLISHED_CELLS, negative, sorted).
+
+    `gone`: tables.COUNTED_CONVERSATIONS rows that are there no more; `published`: the cells of all parts before.
+    """
+    standing = totals(published, _CELL)
+    cells = counted_in(standing.select(_CELL), _cell_counts(gone, day), _CELL)
+    found = _cells(cells, part, True, settings, key)
+    return taken_back(found, standing, _CELL, settings.cell_min_conversations).select(*PUBLISHED_CELLS.schema)
+
+
+def added_coverage(
+    counted: pl.DataFrame, quarantined: int, day: date, *, part: int, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    """The coverage that one part adds (tables.PUBLISHED_COVERAGE, sorted): as cells, by language and stage.
+
+    Every language and stage is drawn for, empty ones included. A stage that knows no accounts, as the `quarantined`
+    records, is next to never shown.
+    """
+    refused = pl.DataFrame({"language": [OTHER], "stage": [QUARANTINED], "conversations": [quarantined]})
+    counts = pl.concat(
+        [
+            count(_by_stage(counted), _STAGE),
+            refused.with_columns(pl.lit(0, pl.Int64).alias("accounts")),
+        ]
+    ).with_columns(pl.lit(day).alias("date"))
+    every = (
+        pl.DataFrame({"date": [day]})
+        .join(pl.DataFrame({"language": settings.partition_languages}), how="cross")
+        .join(pl.DataFrame({"stage": COVERAGE_STAGES}), how="cross")
+    )
+    return _coverage(counted_in(every, counts, _COVERAGE), part, False, settings, key)
+
+
+def withdrawn_coverage(
+    gone: pl.DataFrame, published: pl.DataFrame, day: date, *, part: int, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    """What one withdrawal takes back from the coverage that is shown, as `withdrawn_cells` does."""
+    standing = totals(published, _COVERAGE)
+    counts = count(_by_stage(gone), _STAGE).with_columns(pl.lit(day).alias("date"))
+    found = _coverage(counted_in(standing.select(_COVERAGE), counts, _COVERAGE), part, True, settings, key)
+    return taken_back(found, standing, _COVERAGE, settings.cell_min_conversations).select(
+        *PUBLISHED_COVERAGE.schema
+    )
+
+
+def _by_topic(counted: pl.DataFrame) -> pl.DataFrame:
+    """A row for each topic that counts a conversation."""
+    return counted.explode("topics").unnest("topics").drop_nulls("topic")
+
+
+def _by_stage(counted: pl.DataFrame) -> pl.DataFrame:
+    """A row for each coverage stage that counts a conversation."""
+    return counted.rename({"stages": "stage"}).explode("stage").drop_nulls("stage")
+
+
+def _cell_counts(counted: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Conversations and accounts of every cell that somebody is in."""
+    placed = _by_topic(counted).with_columns(pl.lit(day).alias("date"))
+    return pl.concat(
+        count(
+            placed.with_columns(pl.lit(facet).alias("facet"), value.alias("value")).drop_nulls("value"),
+            _CELL,
+        )
+        for facet, value in _facets().items()
+    )
 
 
 def _facets() -> dict[str, pl.Expr]:
@@ -189,20 +220,8 @@ def _facets() -> dict[str, pl.Expr]:
     }
 
 
-def _count(capped: pl.DataFrame, facet: str, value: pl.Expr) -> pl.DataFrame:
-    return (
-        capped.with_columns(pl.lit(facet).alias("facet"), value.alias("value"))
-        .drop_nulls("value")
-        .group_by(_CELL)
-        .agg(
-            pl.len().cast(pl.Int64).alias("conversations"),
-            pl.col("account").drop_nulls().n_unique().cast(pl.Int64).alias("accounts"),
-        )
-    )
-
-
-def _closed(counts: pl.DataFrame, places: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """A cell for every topic and every value of the closed lists, zeros where nobody has it."""
+def _closed(settings: Settings) -> pl.DataFrame:
+    """Every value of the closed lists: facet, value."""
     lists = {
         "all": ("",),
         "language": settings.partition_languages,
@@ -210,34 +229,38 @@ def _closed(counts: pl.DataFrame, places: pl.DataFrame, settings: Settings) -> p
         "refused": REFUSED,
         "turns": TURNS,
     }
-    values = pl.DataFrame(
+    return pl.DataFrame(
         [(facet, value) for facet, listed in lists.items() for value in listed],
         schema={"facet": pl.String, "value": pl.String},
         orient="row",
     )
-    return (
-        places.select("date", "clustered_by", "topic")
-        .unique()
-        .join(values, how="cross")
-        .join(counts, on=_CELL, how="left")
-        .select(*_CELL, pl.col("conversations", "accounts").fill_null(0))
-    )
 
 
-def _noisy(
-    cells: pl.DataFrame, names: list[str], purpose: str, *, settings: Settings, key: bytes
+def _cells(
+    counts: pl.DataFrame, part: int, is_withdrawn: bool, settings: Settings, key: bytes
 ) -> pl.DataFrame:
-    """Cells whose count with noise reaches the minimum, with that count and `noisy_accounts`."""
-    # A value may be any text: JSON keeps two cells' names from running together.
-    named = cells.select(pl.struct(pl.col(names).cast(pl.String)).struct.json_encode())[names[0]]
-    counts = two_sided_geometric(
-        named,
-        key=key,
-        purpose=f"{purpose} conversations",
-        epsilon=settings.epsilon,
-        sensitivity=settings.account_cap,
+    needed = (
+        pl.when(pl.col("facet") == "task")
+        .then(max(settings.sensitive_word_min_accounts, settings.cell_min_accounts))
+        .otherwise(settings.cell_min_accounts)
     )
-    accounts = two_sided_geometric(named, key=key, purpose=f"{purpose} accounts", epsilon=settings.epsilon)
-    return cells.with_columns(
-        pl.col("conversations") + counts, (pl.col("accounts") + accounts).alias("noisy_accounts")
-    ).filter(pl.col("conversations") >= settings.cell_min_conversations)
+    found = shown(
+        counts, _CELL, "cell", needed, part=part, is_withdrawn=is_withdrawn, settings=settings, key=key
+    )
+    return found.select(*PUBLISHED_CELLS.schema).sort(_CELL)
+
+
+def _coverage(
+    counts: pl.DataFrame, part: int, is_withdrawn: bool, settings: Settings, key: bytes
+) -> pl.DataFrame:
+    found = shown(
+        counts,
+        _COVERAGE,
+        "coverage",
+        settings.cell_min_accounts,
+        part=part,
+        is_withdrawn=is_withdrawn,
+        settings=settings,
+        key=key,
+    )
+    return found.select(*PUBLISHED_COVERAGE.schema).sort(_COVERAGE)

@@ -7,6 +7,8 @@ the reader (who knows the code and every setting, and could redraw any noise tha
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -36,6 +38,11 @@ def read_or_make_key(path: Path) -> bytes:
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise KeyFileError(f"{path} can be read by others: run chmod 600 on it")
     return key
+
+
+def key_identity(key: bytes) -> str:
+    """16 hexadecimal digits that tell one key from another and say nothing of either."""
+    return hmac.digest(key, b"identity", hashlib.sha256).hex()[:16]
 
 
 def _make(path: Path) -> None:

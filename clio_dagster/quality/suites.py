@@ -6,7 +6,7 @@ No result carries a value of a row: counts alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ import polars as pl
 from clio_dagster.tables import Column, Table
 
 FAMILIES = ("contract", "keys")
-"""What is checked: columns are there with their types, none null that may not be, values within bounds and lists;
-and the key is unique. Two results a slice and not four: each is an event that Dagster stores."""
+"""What is checked: columns are there with their types, none null that may not be, values within bounds and lists,
+languages the site's; and the key is unique. Two results a slice and not five: each is an event that Dagster stores."""
 
 _NO_VALUES = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
@@ -32,11 +32,12 @@ class Result:
     failed: tuple[str, ...]
 
 
-def validate(table: Table, frame: pl.DataFrame) -> list[Result]:
+def validate(table: Table, frame: pl.DataFrame, *, languages: Sequence[str]) -> list[Result]:
     """Check `frame` against the contract of `table`; one result a family of FAMILIES.
 
-    Columns that the contract does not name are allowed, and nested ones may be left out (`checked_columns`). Types
-    are compared before the data reaches pandas, which would blur them.
+    `languages` are the values that a column `language` may hold. Columns that the contract does not name are
+    allowed, and nested ones may be left out (`checked_columns`). Types are compared before the data reaches
+    pandas, which would blur them.
     """
     looked_at = {*checked_columns(table), *frame.columns}
     mistyped = [
@@ -49,7 +50,7 @@ def validate(table: Table, frame: pl.DataFrame) -> list[Result]:
             Result("keys", False, 0, 0, ("not checked: the schema is wrong",)),
         ]
     by_family: dict[str, list[Any]] = {family: [] for family in FAMILIES}
-    for result in _run(table, frame):
+    for result in _run(table, frame, languages):
         by_family[result.expectation_config.meta["family"]].append(result)
     return [_summarise(family, results) for family, results in by_family.items()]
 
@@ -59,7 +60,7 @@ def checked_columns(table: Table) -> list[str]:
     return [column.name for column in table.columns if not _is_nested(column)]
 
 
-def _run(table: Table, frame: pl.DataFrame) -> list[Any]:
+def _run(table: Table, frame: pl.DataFrame, languages: Sequence[str]) -> list[Any]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -72,11 +73,11 @@ def _run(table: Table, frame: pl.DataFrame) -> list[Any]:
         .add_batch_definition_whole_dataframe("slice")
         .get_batch({"dataframe": frame.select(checked_columns(table)).to_pandas()})
     )
-    suite = gx.ExpectationSuite(name=table.name, expectations=list(_expectations(table)))
+    suite = gx.ExpectationSuite(name=table.name, expectations=list(_expectations(table, languages)))
     return list(batch.validate(suite, result_format=_NO_VALUES).results)
 
 
-def _expectations(table: Table) -> Iterator[Any]:
+def _expectations(table: Table, languages: Sequence[str]) -> Iterator[Any]:
     import great_expectations.expectations as gxe
 
     columns = [column for column in table.columns if not _is_nested(column)]
@@ -93,9 +94,10 @@ def _expectations(table: Table) -> Iterator[Any]:
                 max_value=column.maximum,
                 meta={"family": "contract"},
             )
-        if column.accepted is not None:
+        accepted = languages if column.name == "language" else column.accepted
+        if accepted is not None:
             yield gxe.ExpectColumnValuesToBeInSet(
-                column=column.name, value_set=list(column.accepted), meta={"family": "contract"}
+                column=column.name, value_set=list(accepted), meta={"family": "contract"}
             )
     yield (
         gxe.ExpectCompoundColumnsToBeUnique(

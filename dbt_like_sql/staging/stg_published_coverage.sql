@@ -1,6 +1,9 @@
+-- A day's figure is the sum over its parts; a stage that a withdrawal takes back whole is none.
 select
     date,
     language,
     stage,
-    conversations
+    sum(conversations)::bigint as conversations
 from {{ ref('published_coverage') }}
+group by all
+having sum(conversations) > 0

@@ -1,0 +1,170 @@
+"""What is fresh, what is stale and why: every stage's fingerprint compared with what its slices were made from.
+
+One answer for the reconcile sensor, `clio run` and `clio status`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from itertools import chain
+
+from dagster import DagsterInstance
+
+from assets.audit import STAGE as AUDIT
+from assets.clusters import STAGE as CLUSTERS
+from assets.conversations import STAGE as CONVERSATIONS
+from assets.day import STAGE as DAY
+from assets.embeddings import STAGE as EMBEDDINGS
+from assets.facets import STAGE as FACETS
+from assets.hierarchy import STAGE as HIERARCHY
+from assets.models import STAGES as MARTS
+from assets.partitions import SETTINGS, slices_of, window
+from assets.publishing import POSITIONS_STAGE as POSITIONS
+from assets.publishing import STAGE as CELLS
+from assets.release import STAGE as RELEASE
+from assets.summaries import STAGE as SUMMARIES
+from assets.verdicts import of_slices
+from clio_dagster.tables import RELEASES
+from resources.fingerprints import Look, Slicemap, Stage, changes
+from resources.site import Site
+from resources.warehouse import Slice
+
+READ = (CONVERSATIONS, FACETS, EMBEDDINGS)
+"""Stages of a date and language, in order."""
+
+PUBLISH = (DAY, CLUSTERS, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
+"""Stages of a date, in order."""
+
+
+class State(StrEnum):
+    FRESH = "fresh"
+    STALE = "stale"
+    MISSING = "never made"
+    WAITING = "waiting"
+    UNCHECKED = "not checked"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One stage's partition: its state and why, the fingerprint that it would get now, and what is stored."""
+
+    stage: str
+    partition: str
+    state: State
+    why: tuple[str, ...] = ()
+    wanted: str | None = None
+    stored: tuple[Slice | None, ...] = ()
+
+    @property
+    def difference(self) -> list[object]:
+        """What tells this moment's need from every other: what is wanted, and what is there since when."""
+        return [
+            self.stage,
+            self.partition,
+            self.state,
+            self.wanted,
+            [[each.fingerprint, each.written_at.isoformat()] if each else None for each in self.stored],
+        ]
+
+
+@dataclass(frozen=True)
+class Day:
+    """Every stage of one date."""
+
+    date: date
+    read: tuple[Standing, ...]
+    publish: tuple[Standing, ...]
+
+    @cached_property
+    def stale_slices(self) -> list[str]:
+        """Slices (`2026-11-01|es`) of which some stage is not fresh, in order."""
+        return list(dict.fromkeys(each.partition for each in self.read if each.state != State.FRESH))
+
+    @cached_property
+    def is_published(self) -> bool:
+        """Whether every stage of the date is fresh, the release included."""
+        return all(each.state == State.FRESH for each in self.publish)
+
+
+def landed_days(site: Site) -> list[date]:
+    """Days of which something has been landed, if only to be withdrawn since, in order."""
+    folders = (site.settings.home / "landing").glob("date=*")
+    return sorted(date.fromisoformat(folder.name.removeprefix("date=")) for folder in folders)
+
+
+def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> list[Day]:
+    """How every stage of the given days stands now, from one reading of what is stored.
+
+    A slice of a date that is not published must have been checked since it was written, or the release is refused.
+    """
+    keys = [each.isoformat() for each in days]
+    around = sorted({each for key in keys for each in window(key)})
+    stored = site.warehouse.slices_on(around)
+    slices = [key for each in keys for key in slices_of(each)]
+    read = {stage.name: stage.look(site, slices, stored) for stage in READ}
+    publish = {stage.name: stage.look(site, keys, stored) for stage in PUBLISH}
+    found = [
+        Day(
+            each,
+            tuple(
+                _standing(stage, key, read[stage.name], stored, site)
+                for stage in READ
+                for key in slices_of(each.isoformat())
+            ),
+            tuple(_standing(stage, each.isoformat(), publish[stage.name], stored, site) for stage in PUBLISH),
+        )
+        for each in days
+    ]
+    return [day if day.is_published else _with_unchecked(day, instance, stored) for day in found]
+
+
+def _with_unchecked(day: Day, instance: DagsterInstance, stored: Slicemap) -> Day:
+    if any(standing.state != State.FRESH for standing in day.read):
+        return day
+    lacking = {
+        (verdict.spec.asset_key.to_user_string(), verdict.partition): verdict.spec.name
+        for verdict in of_slices(instance, day.date.isoformat(), stored)
+        if verdict.passed is None
+    }
+    read = tuple(
+        replace(
+            each, state=State.UNCHECKED, why=(f"{lacking[each.stage, each.partition]} has not looked at it",)
+        )
+        if (each.stage, each.partition) in lacking
+        else each
+        for each in day.read
+    )
+    return replace(day, read=read)
+
+
+def is_closed(day: date, now: datetime) -> bool:
+    """Whether a day is over, and its hour of grace with it: CLIO_DAILY_HOUR of the next, in CLIO_TIMEZONE."""
+    local = now.astimezone(SETTINGS.tz)
+    closed = local.date() - timedelta(days=1 if local.hour >= SETTINGS.daily_hour else 2)
+    return day <= closed
+
+
+def _standing(stage: Stage, key: str, look: Look, stored: Slicemap, site: Site) -> Standing:
+    found = tuple(stored.get(table.name, {}).get(key) for table in stage.tables)
+    wanted = stage.fingerprint(key, look)
+    if wanted is None:
+        missing = ", ".join(stage.missing(key, look))
+        return Standing(stage.name, key, State.WAITING, (f"waits for {missing}",), None, found)
+    if any(each is None for each in found):
+        return Standing(stage.name, key, State.MISSING, (), wanted, found)
+    prints = {each.fingerprint for each in found if each}
+    if prints == {wanted}:
+        if stage.tables == (RELEASES,) and not (site.settings.home / "releases" / key).is_dir():
+            return Standing(stage.name, key, State.STALE, ("its folder is gone",), wanted, found)
+        return Standing(stage.name, key, State.FRESH, (), wanted, found)
+    why = chain.from_iterable(changes(each, wanted) for each in sorted(prints - {wanted}))
+    return Standing(stage.name, key, State.STALE, tuple(dict.fromkeys(why)), wanted, found)
+
+
+def reach(days: Sequence[date]) -> Iterator[date]:
+    """The dates whose window holds one of the given days."""
+    yield from sorted(
+        {each + timedelta(days=ahead) for each in days for ahead in range(SETTINGS.window_days)}
+    )

@@ -1,0 +1,69 @@
+"""What the checks have said of a date: the last verdict on each of its slices, as far as it is about what is stored.
+
+A verdict from before a slice was last written, as a run leaves it that is killed between the two, is none.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dagster import AssetCheckKey, AssetCheckSpec, AssetKey, DagsterInstance, PartitionsDefinition
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from assets.checks import suites
+from assets.drift import drift_check
+from assets.gate import gate_check
+from assets.models import sql_checks
+from assets.partitions import DATE_LANGUAGES, DATES, slices_of
+from resources.fingerprints import Slicemap
+
+SPECS = tuple(
+    spec
+    for check in (*suites, *sql_checks, gate_check, drift_check)
+    for spec in check.check_specs
+    if spec.asset_key != AssetKey("release")  # they look at the release, after it
+)
+"""Every check that is about a date or its slices."""
+
+_SAID = {AssetCheckExecutionRecordStatus.SUCCEEDED: True, AssetCheckExecutionRecordStatus.FAILED: False}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says of one partition: True, False, or None where it has not looked at what is stored."""
+
+    spec: AssetCheckSpec
+    partition: str
+    passed: bool | None
+
+
+def of_slices(instance: DagsterInstance, day: str, stored: Slicemap) -> Iterator[Verdict]:
+    """Verdicts on the slices of a date, every language."""
+    return _verdicts(instance, slices_of(day), DATE_LANGUAGES, stored)
+
+
+def of_date(instance: DagsterInstance, day: str, stored: Slicemap) -> Iterator[Verdict]:
+    """Verdicts on the date itself."""
+    return _verdicts(instance, [day], DATES, stored)
+
+
+def _verdicts(
+    instance: DagsterInstance,
+    partitions: Sequence[str],
+    partitions_def: PartitionsDefinition,
+    stored: Slicemap,
+) -> Iterator[Verdict]:
+    specs: dict[AssetCheckKey, AssetCheckSpec] = {
+        spec.key: spec for spec in SPECS if spec.partitions_def == partitions_def
+    }
+    for partition in partitions:
+        found = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+            list(specs), partition_filter=PartitionKeyFilter(key=partition)
+        )
+        for key, spec in specs.items():
+            record = found.get(key)
+            written = stored.get(spec.asset_key.to_user_string(), {}).get(partition)
+            # The record itself is made when its run begins, before anything is written.
+            said_at = record.event.timestamp if record and record.event else 0.0
+            is_about_it = written is None or said_at >= written.written_at.timestamp()
+            yield Verdict(spec, partition, _SAID.get(record.status) if record and is_about_it else None)

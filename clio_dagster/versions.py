@@ -1,0 +1,23 @@
+"""The version of each stage's code: part of the fingerprint of everything that it makes.
+
+Raise a stage's number with a change of what it makes from the same input: its slices are then stale, on every site,
+and are made again. A change that leaves the result as it is leaves the number as it is. The analyst, the embedder and
+the SQL models carry versions of their own.
+"""
+
+from __future__ import annotations
+
+STAGES = {
+    "raw_conversations": 1,
+    "facets": 1,
+    "embeddings": 1,
+    "day": 1,
+    "clusters": 1,
+    "cluster_summaries": 1,
+    "hierarchy": 1,
+    "audited_summaries": 1,
+    "published_cells": 1,
+    "positions": 1,
+    "releases": 1,
+}
+"""By the first table that the stage writes."""

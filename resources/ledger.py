@@ -1,0 +1,229 @@
+"""The ledger: which run is making which partition, and which runs are alive.
+
+A lease is a row with an end: whoever makes a partition renews it from a thread of its own, and one whose process
+died is free when it ends, at once where the dead process was on this machine. SQLite in CLIO_HOME; restricted.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+RENEWALS = 4
+"""How often a lease is renewed in its lifetime: three may fail."""
+
+WAIT_SECONDS = 0.2
+"""Between two looks at a partition that somebody else holds."""
+
+BUSY_TIMEOUT_SECONDS = 60
+
+RUN = "run"
+"""Subject of the leases by which a run's processes say that they live."""
+
+_metadata = sa.MetaData()
+_leases = sa.Table(
+    "leases",
+    _metadata,
+    sa.Column("subject", sa.String, primary_key=True),
+    sa.Column("partition", sa.String, primary_key=True),
+    sa.Column("holder", sa.String, nullable=False),
+    sa.Column("host", sa.String, nullable=False),
+    sa.Column("process", sa.Integer, nullable=False),
+    sa.Column("ends_at", sa.Float, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A partition of a subject (a stage, `run`) that somebody (a run's id) is at work on."""
+
+    subject: str
+    partition: str
+    holder: str
+
+
+class LeaseLost(RuntimeError):
+    """A run was stopped for longer than its lease, and somebody else has taken its partitions over."""
+
+
+def new_holder(run: str) -> str:
+    """A name for one step of a run: two steps, or two attempts at one, are two holders."""
+    return f"{run}:{uuid4().hex[:8]}"
+
+
+@lru_cache(maxsize=4)
+def open_ledger(home: Path, lease_seconds: float) -> Ledger:
+    """The ledger of a home, one a process."""
+    return Ledger(home, lease_seconds=lease_seconds)
+
+
+class Ledger:
+    """`home/ledger.sqlite`. Safe to use from many processes and threads."""
+
+    def __init__(self, home: Path, *, lease_seconds: float) -> None:
+        self._seconds = lease_seconds
+        self._path = home / "ledger.sqlite"
+        self._host = socket.gethostname()
+        self._alive: set[str] = set()
+        home.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(
+            f"sqlite:///{self._path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS}
+        )
+        sa.event.listen(self._engine, "connect", _set_up)
+        with self._engine.begin() as connection:
+            _metadata.create_all(connection)
+        self._path.chmod(0o600)
+
+    def take(self, subject: str, partitions: Sequence[str], holder: str) -> set[str]:
+        """Take those of the partitions that nobody else holds; returns them, those held already included."""
+        if not partitions:
+            return set()
+        with self._engine.begin() as connection:
+            self._drop_dead(connection)
+            now = time.time()
+            statement = insert(_leases)
+            mine = {
+                "holder": statement.excluded.holder,
+                "host": statement.excluded.host,
+                "process": statement.excluded.process,
+                "ends_at": statement.excluded.ends_at,
+            }
+            rows = [
+                {
+                    "subject": subject,
+                    "partition": partition,
+                    "holder": holder,
+                    "host": self._host,
+                    "process": os.getpid(),
+                    "ends_at": now + self._seconds,
+                }
+                for partition in partitions
+            ]
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["subject", "partition"], set_=mine, where=_leases.c.holder == holder
+                ),
+                rows,
+            )
+            return self._held(connection, subject, holder) & set(partitions)
+
+    def give(self, subject: str, partitions: Iterable[str], holder: str) -> None:
+        """Give partitions back; one that is not held (any more) is passed over."""
+        with self._engine.begin() as connection:
+            for partition in partitions:
+                connection.execute(
+                    sa.delete(_leases).where(
+                        _leases.c.subject == subject,
+                        _leases.c.partition == partition,
+                        _leases.c.holder == holder,
+                    )
+                )
+
+    def check(self, subject: str, partitions: Iterable[str], holder: str) -> None:
+        """Raise LeaseLost where one of the partitions is not held any more."""
+        with self._engine.begin() as connection:
+            lost = set(partitions) - self._held(connection, subject, holder)
+        if lost:
+            raise LeaseLost(
+                f"{subject}: {len(lost)} partitions were taken over by another run while this one stood still; "
+                "nothing of them was written here"
+            )
+
+    def leases(self) -> list[Lease]:
+        """What is held now, by whoever lives."""
+        with self._engine.begin() as connection:
+            self._drop_dead(connection)
+            columns = (_leases.c.subject, _leases.c.partition, _leases.c.holder)
+            return [Lease(*row) for row in connection.execute(sa.select(*columns).order_by(*columns))]
+
+    @contextmanager
+    def renewing(self, holder: str) -> Iterator[None]:
+        """Renew whatever `holder` holds until the end, and then give it back."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._renew, args=(holder, ended), daemon=True, name="clio-leases")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            with self._engine.begin() as connection:
+                connection.execute(sa.delete(_leases).where(_leases.c.holder == holder))
+
+    @contextmanager
+    def living(self, run: str) -> Iterator[None]:
+        """Say that a process of this run lives, until the end. Calls nest; the outermost says it."""
+        if run in self._alive:
+            yield
+            return
+        self._alive.add(run)
+        try:
+            holder = new_holder(run)
+            with self.renewing(holder):
+                self.take(RUN, [holder], holder)
+                yield
+        finally:
+            self._alive.discard(run)
+
+    def living_runs(self) -> set[str]:
+        """Runs of which some process lives."""
+        return {lease.holder.split(":")[0] for lease in self.leases() if lease.subject == RUN}
+
+    @contextmanager
+    def holding(self, subject: str, partition: str, run: str) -> Iterator[None]:
+        """Hold one partition, once nobody else does."""
+        holder = new_holder(run)
+        with self.renewing(holder):
+            while not self.take(subject, [partition], holder):
+                time.sleep(WAIT_SECONDS)
+            yield
+
+    def _renew(self, holder: str, ended: threading.Event) -> None:
+        while not ended.wait(self._seconds / RENEWALS):
+            with self._engine.begin() as connection:
+                connection.execute(
+                    sa.update(_leases)
+                    .where(_leases.c.holder == holder)
+                    .values(ends_at=time.time() + self._seconds)
+                )
+
+    def _held(self, connection: sa.Connection, subject: str, holder: str) -> set[str]:
+        held = sa.select(_leases.c.partition).where(_leases.c.subject == subject, _leases.c.holder == holder)
+        return set(connection.execute(held).scalars())
+
+    def _drop_dead(self, connection: sa.Connection) -> None:
+        """Leases that have ended, and those of processes of this machine that are gone."""
+        connection.execute(sa.delete(_leases).where(_leases.c.ends_at < time.time()))
+        here = sa.select(_leases.c.process).where(_leases.c.host == self._host).distinct()
+        gone = [process for process in connection.execute(here).scalars() if not _is_alive(process)]
+        if gone:
+            connection.execute(
+                sa.delete(_leases).where(_leases.c.host == self._host, _leases.c.process.in_(gone))
+            )
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = normal")

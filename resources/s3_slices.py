@@ -1,0 +1,168 @@
+"""A slice as an object: Parquet, with its record in the footer, so that rows and record are replaced as one.
+
+The footer comes with one request for the object's end. S3's own metadata would hold 2 KB of ASCII, too little for
+a fingerprint in full.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from clio_dagster.tables import VECTOR_TYPE, Table
+from resources.s3_layout import Found
+from resources.s3_objects import Objects
+from resources.slices import Pending, Slice, WarehouseError
+
+_RECORD = "clio"
+"""Key of the record among the file's metadata."""
+
+TAIL_BYTES = 16_384
+"""End of an object that nearly always holds the footer whole: 2 to 9 KB, with a fingerprint of 2 KB."""
+
+WHOLE_BYTES = 1_000_000
+"""Objects up to this size are read whole: a second request takes longer than the rest of the bytes."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What an object's end says: its record, if it has one, and its columns with their types; and its ETag."""
+
+    record: Slice | None
+    schema: dict[str, pl.DataType]
+    etag: str
+
+
+def encoded(pending: Pending) -> bytes:
+    """The slice as the content of its object."""
+    record = pending.record
+    text = json.dumps(
+        {
+            "rows": record.rows,
+            "content_hash": record.content_hash,
+            "fingerprint": record.fingerprint,
+            "written_at": record.written_at.isoformat(),
+        }
+    )
+    content = io.BytesIO()
+    with _naming_no_value(f"writing {record.table}"):
+        pending.frame.write_parquet(content, metadata={_RECORD: text})
+    return content.getvalue()
+
+
+def read_footer(objects: Objects, found: Found) -> Footer:
+    """The footer of a slice's object as it is now. Raises Gone."""
+    tail, etag = objects.get_tail(found.entry.name, TAIL_BYTES)
+    length = int.from_bytes(tail[-8:-4], "little") + 8
+    if len(tail) == TAIL_BYTES < length <= found.entry.size:
+        tail, etag = objects.get_tail(found.entry.name, length)
+    try:
+        schema = dict(pl.read_parquet_schema(io.BytesIO(tail)))
+        record = json.loads(pl.read_parquet_metadata(io.BytesIO(tail)).get(_RECORD, "null"))
+    # Another program's object, or none of Parquet: as if the slice had never been written, so that it is made anew.
+    except (pl.exceptions.PolarsError, ValueError):
+        return Footer(None, {}, etag)
+    return Footer(_slice(found, record), schema, etag)
+
+
+def _slice(found: Found, record: Any) -> Slice | None:
+    try:
+        return Slice(
+            found.table,
+            found.partition,
+            record["rows"],
+            record["content_hash"],
+            record["fingerprint"],
+            datetime.fromisoformat(record["written_at"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_rows(
+    objects: Objects,
+    found: Found,
+    columns: Collection[str] | None,
+    choose: Callable[[pl.DataFrame], pl.DataFrame],
+) -> tuple[pl.DataFrame, dict[str, pl.DataType]]:
+    """The rows that `choose` keeps of a slice's object, in those of the columns that it has; and its schema.
+
+    Of a large object only the columns asked for are fetched. Raises Gone.
+    """
+    with _naming_no_value(f"reading {found.table}"):
+        if columns is None or found.entry.size <= WHOLE_BYTES:
+            content = io.BytesIO(objects.get(found.entry.name))
+            schema = dict(pl.read_parquet_schema(content))
+            frame = pl.read_parquet(content, columns=_present(schema, columns))
+        else:
+            frame, schema = _read_columns(objects, found, columns)
+        return choose(frame), schema
+
+
+def _read_columns(
+    objects: Objects, found: Found, columns: Collection[str]
+) -> tuple[pl.DataFrame, dict[str, pl.DataType]]:
+    from pyarrow.parquet import ParquetFile
+
+    with objects.open(found.entry) as source, ParquetFile(source, pre_buffer=True) as file:
+        schema = dict(pl.DataFrame(file.schema_arrow.empty_table()).schema)
+        frame = pl.DataFrame(file.read(_present(schema, columns)))
+    return frame, schema
+
+
+def _present(schema: dict[str, pl.DataType], columns: Collection[str] | None) -> list[str]:
+    """The columns to read. There is always one, which keeps the number of rows."""
+    present = [name for name in schema if columns is None or name in columns]
+    return present or list(schema)[:1]
+
+
+def union(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Rows of several slices by name, null where a slice has no such column, in the contract's types.
+
+    Vectors stay arrays where all have one width. Raises WarehouseError for an own column of several types.
+    """
+    types: dict[str, set[pl.DataType]] = {}
+    for frame in frames:
+        for name, dtype in frame.schema.items():
+            types.setdefault(name, set()).add(dtype)
+    common: dict[str, Any] = {}
+    for name, found in types.items():
+        contracted = table.schema.get(name)
+        if contracted is None and len(found) > 1:
+            raise WarehouseError(
+                f"{table.name}.{name} has several types ({', '.join(sorted(map(str, found)))}): "
+                "make the older slices anew"
+            )
+        if contracted is not None and (contracted != VECTOR_TYPE or len(found) > 1):
+            common[name] = contracted
+    with _naming_no_value(f"reading {table.name}"):
+        return pl.concat(
+            (
+                frame.cast({name: dtype for name, dtype in common.items() if name in frame.columns})
+                for frame in frames
+            ),
+            how="diagonal",
+        )
+
+
+@contextmanager
+def _naming_no_value(doing: str) -> Iterator[None]:
+    """Errors of Polars and of Arrow as WarehouseError: their messages quote values."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except WarehouseError:
+        raise
+    except (pl.exceptions.PolarsError, ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise WarehouseError(
+            f"{doing} failed ({type(error).__name__}): the contract has other types, or an object is not as Clio "
+            "wrote it. Materialize its partitions again"
+        ) from None

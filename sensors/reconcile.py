@@ -1,0 +1,223 @@
+"""The authority on what is to be made: every stage's fingerprint compared with what is stored, and the rest asked for.
+
+Stateless: what has been asked for is known by the run keys of the runs themselves, made from the difference that a
+run was to mend. A tick that is repeated, after a restart of the daemon at whatever moment, asks for the same and is
+answered with the run that is there.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from dagster import (
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunRequest,
+    RunsFilter,
+    SensorEvaluationContext,
+    SensorResult,
+    sensor,
+)
+
+from assets.partitions import SETTINGS, window
+from assets.staleness import Day, is_closed, landed_days, standings
+from assets.status import summary
+from clio_dagster.tables import SOURCES
+from resources.freshness import landing_fingerprint, unlanded_sources
+from resources.site import Site
+from sensors.jobs import land, publish, read
+from sensors.pipeline import CLIO_RUN
+from sensors.runs import ASKED_BY, UNFINISHED, contiguous, date_range, dates_of, partition_range
+
+DIFFERENCE = "clio/difference"
+"""Run tag: a hash of what the run was to mend. Never asked for again, unless the run's process died."""
+
+ATTEMPTS = 3
+"""Runs for one difference whose process dies before it is left to a person."""
+
+DAYS_A_RUN = 14
+"""Dates made by one run: what a killed run can hold up."""
+
+RUNS_A_TICK = 25
+"""Runs asked for at once; the rest follow at the next looks."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Partitions to be made by one run of a job, and a hash of what it is to mend."""
+
+    job: str
+    tags: dict[str, str]
+    difference: str
+    partition: str | None = None
+    parts: tuple["Ask", ...] = ()
+
+
+@sensor(
+    name="reconcile",
+    jobs=[land, read, publish],
+    minimum_interval_seconds=SETTINGS.tick_seconds,
+    default_status=DefaultSensorStatus.RUNNING,
+)
+def reconcile(context: SensorEvaluationContext, site: Site) -> SensorResult:
+    """Ask for what is stale among the closed days of CLIO_RECONCILE_DAYS: files, then slices, then dates, in order.
+
+    Leaves alone what a run is at work on, and everything while `clio run` is.
+    """
+    instance = context.instance
+    end_orphans(instance, site)
+    if any(lease.subject == CLIO_RUN for lease in site.ledger.leases()):
+        return SensorResult(skip_reason="`clio run` is at work on this home")
+    running = instance.get_runs(RunsFilter(statuses=UNFINISHED))
+    now = datetime.now(UTC)
+    days = standings(site, horizon(site, now), instance)
+    asks = [
+        *sources_to_land(site, instance, running),
+        *slices_to_read(days, running, instance),
+        *dates_to_publish(days, running, instance, now),
+    ]
+    requests = [request for ask in asks for request in requests_for(ask, instance)][:RUNS_A_TICK]
+    report = summary(days)
+    news = f"{_hash(str(report.metadata))} {now:%Y-%m-%d %H}"
+    return SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else _why_nothing(days, running),
+        asset_events=[report] if news != context.cursor else [],
+        cursor=news,
+    )
+
+
+def horizon(site: Site, now: datetime) -> list[date]:
+    """Landed days within CLIO_RECONCILE_DAYS of today."""
+    today = now.astimezone(SETTINGS.tz).date()
+    first = today - timedelta(days=SETTINGS.reconcile_days)
+    return [day for day in landed_days(site) if first <= day <= today]
+
+
+def sources_to_land(site: Site, instance: DagsterInstance, running: Sequence[DagsterRun]) -> Iterator[Ask]:
+    """Registered files that have not landed as they would now."""
+    keys = instance.get_dynamic_partitions("sources")
+    busy = {run.tags.get("dagster/partition") for run in running if run.job_name == land.name}
+    unlanded = unlanded_sources(site.warehouse, site.settings, keys)
+    stored = site.warehouse.slices(SOURCES, unlanded) if unlanded else {}
+    for key in unlanded:
+        if key not in busy:
+            known = stored[key].written_at.isoformat() if key in stored else ""
+            difference = _hash([key, landing_fingerprint(site.settings), known])
+            yield Ask(land.name, {}, difference, partition=key)
+
+
+def slices_to_read(
+    days: Sequence[Day], running: Sequence[DagsterRun], instance: DagsterInstance
+) -> Iterator[Ask]:
+    """Slices of which a stage is not fresh, of days that no run is at work on: whole days of them together."""
+    busy = busy_dates(running)
+    stale = {
+        day.date: day
+        for day in days
+        if day.stale_slices and day.date not in busy and not _has_failed(read.name, day, instance)
+    }
+    for first, last in contiguous(stale, at_most=DAYS_A_RUN):
+        yield _together(read.name, [stale[day] for day in _days(first, last)])
+
+
+def dates_to_publish(
+    days: Sequence[Day], running: Sequence[DagsterRun], instance: DagsterInstance, now: datetime
+) -> Iterator[Ask]:
+    """Closed dates of which a stage is not fresh, once nothing in their window is about to change.
+
+    A day whose slices could not be read is not waited for: dates whose window holds it are made without, and again
+    when it has been mended.
+    """
+    busy = busy_dates(running)
+    pending = {day.date for day in days if day.stale_slices and not _has_failed(read.name, day, instance)}
+    changing = busy | pending
+    ready: dict[date, Day] = {}
+    for day in days:
+        if not is_closed(day.date, now) or day.is_published or day.stale_slices:
+            continue
+        if _has_failed(publish.name, day, instance):
+            continue
+        if changing.isdisjoint(map(date.fromisoformat, window(day.date.isoformat()))):
+            ready[day.date] = day
+        else:
+            changing.add(day.date)
+    for first, last in contiguous(ready, at_most=DAYS_A_RUN):
+        yield _together(publish.name, [ready[day] for day in _days(first, last)])
+
+
+def requests_for(ask: Ask, instance: DagsterInstance) -> Iterator[RunRequest]:
+    """The run to ask for; none where it has been asked for; its parts one by one where the whole has failed."""
+    before = instance.get_runs(RunsFilter(tags={DIFFERENCE: ask.difference}), limit=ATTEMPTS + 1)
+    if any(run.status != DagsterRunStatus.FAILURE for run in before):
+        return
+    died = [run for run in before if run.tags.get("dagster/failure_reason") != "STEP_FAILURE"]
+    if len(died) == len(before) < ATTEMPTS:
+        yield RunRequest(
+            run_key=f"{ask.difference}:{len(before)}",
+            job_name=ask.job,
+            partition_key=ask.partition,
+            tags=ask.tags | {DIFFERENCE: ask.difference, ASKED_BY: "reconcile"},
+        )
+    elif before:
+        for part in ask.parts:
+            yield from requests_for(part, instance)
+
+
+def busy_dates(running: Sequence[DagsterRun]) -> set[date]:
+    """Dates that some run is at work on, or is about to be."""
+    return {day for run in running for day in dates_of(run.tags)}
+
+
+def end_orphans(instance: DagsterInstance, site: Site) -> None:
+    """Say of runs that their process is gone, where it took with it whoever should have said so."""
+    alive = site.ledger.living_runs()
+    since = datetime.now(UTC) - timedelta(seconds=2 * SETTINGS.lease_seconds)
+    started = RunsFilter(statuses=[DagsterRunStatus.STARTED], updated_before=since)
+    for run in instance.get_runs(started):
+        if run.run_id not in alive:
+            instance.report_run_failed(run, "The process that ran it is gone. What it had written stays.")
+
+
+def _together(job: str, days: Sequence[Day]) -> Ask:
+    """One run over consecutive days, and the same day by day, should one of them spoil it."""
+    if job == read.name:
+        languages = [key.split("|")[1] for day in days for key in day.stale_slices]
+        tags = partition_range(f"{days[0].date}|{min(languages)}", f"{days[-1].date}|{max(languages)}")
+    else:
+        tags = date_range(days[0].date, days[-1].date)
+    parts = () if len(days) == 1 else tuple(_together(job, [day]) for day in days)
+    return Ask(job, tags, _hash([_differences(job, day) for day in days]), parts=parts)
+
+
+def _differences(job: str, day: Day) -> list[Any]:
+    if job == read.name:
+        return [each.difference for each in day.read if each.partition in day.stale_slices]
+    return [each.difference for each in day.publish]
+
+
+def _has_failed(job: str, day: Day, instance: DagsterInstance) -> bool:
+    """Whether a run for this day alone has ended, and it is as it was: it is not asked for again like this."""
+    alone = _together(job, [day])
+    asked = instance.get_runs(RunsFilter(tags={DIFFERENCE: alone.difference}), limit=1)
+    return bool(asked) and not list(requests_for(alone, instance)) and asked[0].is_finished
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _why_nothing(days: Sequence[Day], running: Sequence[DagsterRun]) -> str:
+    stale = sum(bool(day.stale_slices) or not day.is_published for day in days)
+    if not stale:
+        return f"{len(days)} landed days, all fresh"
+    return f"{stale} of {len(days)} landed days are not fresh; {len(running)} runs are at work. See `clio status`"
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:24]
