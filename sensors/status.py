@@ -1,7 +1,7 @@
 """What an engineer asks of the pipeline: how every date and stage stands, why, and what is being done about it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import StrEnum
 from itertools import groupby
@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from assets.staleness import Day, Standing, State
+from assets.verdicts import of_date, of_slices
+from clio_dagster.tables import RELEASES
 from resources.site import Site
 from sensors.runs import UNFINISHED, dates_of, failure_of
 
@@ -25,6 +27,7 @@ class Doing(StrEnum):
     RUNNING = "running"
     ASKED_FOR = "asked for"
     FAILED = "failed"
+    HELD = "held"
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,13 @@ def rows(site: Site, instance: DagsterInstance, days: Sequence[Day]) -> list[Row
     asked = _asked(instance.get_runs(RunsFilter(statuses=UNFINISHED)))
     wants = {day.date for day in days if day.stale_slices or not day.is_published}
     failures = _failures(instance, wants) if wants else []
-    return [
+    told = [
         _row(day, standing, at_work, asked, failures)
         for day in days
         for standing in (*day.read, *day.publish)
     ]
+    held = {day.date.isoformat(): _closed(site, instance, day) for day in days if day.date in wants}
+    return [_held(row, held.get(row.date, "")) for row in told]
 
 
 def table(told: Sequence[Row], *, every_stage: bool = False) -> Table:
@@ -80,7 +85,12 @@ def table(told: Sequence[Row], *, every_stage: bool = False) -> Table:
     return shown
 
 
-_STYLES = {State.FRESH.value: "green", Doing.FAILED.value: "red", Doing.RUNNING.value: "cyan"}
+_STYLES = {
+    State.FRESH.value: "green",
+    Doing.FAILED.value: "red",
+    Doing.HELD.value: "red",
+    Doing.RUNNING.value: "cyan",
+}
 
 
 def _is_fresh(told: Iterable[Row]) -> bool:
@@ -126,6 +136,29 @@ def _row(
         elif failed:
             state, why, run = Doing.FAILED.value, failed.reason, failed.run
     return Row(day.date.isoformat(), standing.stage, standing.partition, state, why, run[:8])
+
+
+def _closed(site: Site, instance: DagsterInstance, day: Day) -> str:
+    """Checks that keep a date from being published, in words."""
+    key = day.date.isoformat()
+    stored = site.warehouse.slices_on([key])
+    failed = [
+        f"{verdict.spec.asset_key.to_user_string()}: {verdict.spec.name}"
+        for verdict in (*of_slices(instance, key, stored), *of_date(instance, key, stored))
+        if verdict.passed is False and verdict.spec.blocking
+    ]
+    names = ", ".join(dict.fromkeys(failed))
+    return f"the check {names} has not passed; the last good release stands" if failed else ""
+
+
+def _held(row: Row, why: str) -> Row:
+    """The release's row says what holds it, unless something is being done about it."""
+    is_idle = row.state not in (State.FRESH, Doing.RUNNING, Doing.ASKED_FOR)
+    return (
+        replace(row, state=Doing.HELD.value, why=why)
+        if why and row.stage == RELEASES.name and is_idle
+        else row
+    )
 
 
 def _asked(runs: Sequence[DagsterRun]) -> dict[date, str]:

@@ -99,11 +99,15 @@ def publish_day(
     often and whatever was frozen between.
     """
     standing = published.until(parts, withdrawals)
-    late = day.conversations.join(standing.live, on="conversation_id", how="anti")
+    # Of one that came under two languages, the row that was clustered (assets/clusters.py) is counted.
+    conversations = day.conversations.sort("conversation_id", "language").unique(
+        "conversation_id", keep="last", maintain_order=True
+    )
+    late = conversations.join(standing.live, on="conversation_id", how="anti")
     part = parts + 1
     if parts == 0 or _is_large_enough(late, day.date, part, False, settings, key):
         standing = _add(standing, day, late, part, settings, key)
-    gone = standing.live.join(day.conversations, on="conversation_id", how="anti")
+    gone = standing.live.join(conversations, on="conversation_id", how="anti")
     part = withdrawals + 1
     if _is_large_enough(gone, day.date, part, True, settings, key):
         standing = _take_back(standing, day, gone, part, settings, key)

@@ -107,7 +107,7 @@ def _volume(total: np.ndarray) -> Drift:
     widths = _widths(scaled[:, None], np.ones(len(total)), STRAYS[VOLUME] * np.sqrt(usual))
     return Drift(
         VOLUME,
-        passed=abs(widths[0]) <= TOO_FAR[VOLUME],
+        passed=bool(abs(widths[0]) <= TOO_FAR[VOLUME]),
         days=len(total) - 1,
         today=float(total[-1]),
         usual=usual,
