@@ -5,12 +5,35 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from dagster import AssetMaterialization, AssetSpec, FreshnessPolicy, MetadataValue, TableRecord
+from dagster import (
+    AssetMaterialization,
+    AssetSpec,
+    FreshnessPolicy,
+    MetadataValue,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+)
 
 from assets.common import OWNERS, RESTRICTED, docs
 from assets.staleness import Day, State
 
 AN_HOUR = timedelta(hours=1)
+
+_STATES = {
+    State.FRESH: "Stages' partitions that are as they would be made now.",
+    State.STALE: "Those whose code, settings or inputs have changed since.",
+    State.MISSING: "Those that could be made and never were.",
+    State.WAITING: "Those that wait for an input.",
+    State.UNCHECKED: "Those that no check has looked at since they were written.",
+}
+
+COLUMNS = TableSchema(
+    columns=[
+        TableColumn("date", "date", "Landed day."),
+        *(TableColumn(state.value.replace(" ", "_"), "int", said) for state, said in _STATES.items()),
+    ]
+)
 
 status = AssetSpec(
     "status",
@@ -20,7 +43,7 @@ status = AssetSpec(
     owners=OWNERS,
     kinds={"table"},
     tags=RESTRICTED,
-    metadata={"docs": docs("status")},
+    metadata={"docs": docs("status"), "dagster/column_schema": COLUMNS},
     freshness_policy=FreshnessPolicy.time_window(fail_window=3 * AN_HOUR, warn_window=2 * AN_HOUR),
 )
 

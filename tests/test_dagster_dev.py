@@ -136,7 +136,7 @@ def refusal(server: Server, days: list[str], backfills: Backfills) -> Refusal:
 def test_every_table_is_an_asset(nodes: dict[str, Any]) -> None:
     unpartitioned = {"quarantine", "sources", "releases", "frozen_parts"}
     tables = set(TABLES) - unpartitioned | {model.name for model in models()}
-    assert set(nodes) == tables | {"landing", "landed", "release"}
+    assert set(nodes) == tables | {"landing", "landed", "release", "status"}
 
 
 def test_every_asset_says_what_it_is(nodes: dict[str, Any]) -> None:
