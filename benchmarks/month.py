@@ -1,13 +1,15 @@
 """A month of files under a real daemon: late, twice, replaced; restarts and kills; then what it came to.
 
-    python -m benchmarks.month                     30 days, about half an hour
+    python -m benchmarks.month                     30 days, about an hour
+    python -m benchmarks.month --pace 30           the same, no day waited for: twenty minutes
     python -m benchmarks.month --days 6 --seed 1   a short one
 
 Every simulated day its files are put into the inbox of a running `clio dev`, and the next day begins once all is
-fresh. Three times the server is killed with all that it started, and twice a run alone, in the middle of its work.
-Prints: fingerprints that are not right; partitions made more often than what decides them changed; slices that differ
-from a clean run over the final files (which none of the stages up to `day` may), and from an undisturbed `clio run` of
-the same files in the same order (which none may at all); and the seconds a partition.
+fresh, or after --pace seconds in any case. Three times the server is killed with all that it started, and twice a run
+alone, in the middle of its work. Prints: fingerprints that are not right; partitions made more often than what decides
+them changed; slices that differ from a clean run over the final files (which none of the stages up to `day` may), and,
+where every day was waited for, from an undisturbed `clio run` of the same files in the same order (which none may at
+all); and the seconds a partition.
 """
 
 from __future__ import annotations
@@ -91,6 +93,11 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--conversations", type=int, default=120, help="in each file")
+    parser.add_argument(
+        "--pace",
+        type=float,
+        help="seconds after which the next day begins in any case; unset: once all is fresh",
+    )
     parser.add_argument("--replay", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arrivals, contents = plan(arguments.days, arguments.seed)
@@ -119,33 +126,37 @@ def month(
     inbox = folder / "daemon" / "inbox"
     site = Site(folder / "daemon", SETTINGS | {"inbox": str(inbox)})
     inbox.mkdir()
-    killed, kills = attended(site, inbox, files, arrivals, random.Random(arguments.seed))
+    pace = arguments.pace
+    killed, kills = attended(site, inbox, files, arrivals, random.Random(arguments.seed), pace)
     print(f"{len(arrivals)} arrivals over {arrivals[-1].on + 1} simulated days, {kills}")
     report(site, killed)
+    final = Site(folder / "final", SETTINGS)
+    ran = final.clio("run", inbox)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    every = {name for name in TABLES if name not in TIMED}
+    every |= {model.name for model in models() if model.materialized == "table"}
+    print(f"against a clean run over the final files, up to `day`: {differing(site, final, {*FROM_FILES})}")
+    print(f"  and after it, for what was published before: {differing(site, final, every - {*FROM_FILES})}")
+    if pace is not None:
+        return
     again = Site(folder / "again", SETTINGS)
-    inbox_again = folder / "again" / "inbox"
-    inbox_again.mkdir()
+    (folder / "again" / "inbox").mkdir()
     (folder / "again" / "files").symlink_to(files)
     ran = again.clio(
         "-m", "benchmarks.month", "--days", str(arguments.days), "--seed", str(arguments.seed),
         "--replay", folder / "again", program=Path(sys.executable),
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-2000:]
-    final = Site(folder / "final", SETTINGS)
-    ran = final.clio("run", inbox)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    every = tuple(name for name in TABLES if name not in TIMED) + tuple(
-        model.name for model in models() if model.materialized == "table"
-    )
-    print(f"against a clean run over the final files, up to `day`: {differing(site, final, FROM_FILES)}")
-    print(
-        f"  and after it, for what was published before: {differing(site, final, set(every) - set(FROM_FILES))}"
-    )
     print(f"against the same files in the same order, undisturbed: {differing(site, again, every)}")
 
 
 def attended(
-    site: Site, inbox: Path, files: Path, arrivals: list[Arrival], chance: random.Random
+    site: Site,
+    inbox: Path,
+    files: Path,
+    arrivals: list[Arrival],
+    chance: random.Random,
+    pace: float | None,
 ) -> tuple[int, str]:
     """The month under the daemon; returns how many processes were killed, and the same in words."""
     last = arrivals[-1].on
@@ -168,8 +179,11 @@ def attended(
                 killed += 1
             elif on in run_kills and kill_a_run(site, chance.uniform(0, 4)):
                 killed += 1
-            quiet(site, server, expected)
-            print(f"day {on:2}: fresh after {time.monotonic() - began:5.1f} s", flush=True)
+            if pace is None or on == last:
+                quiet(site, server, expected)
+            else:
+                time.sleep(max(0, pace - (time.monotonic() - began)))
+            print(f"day {on:2}: {time.monotonic() - began:5.1f} s", flush=True)
     finally:
         stop(server)
     return killed, f"{len(restarts)} restarts, {killed - len(restarts)} runs killed"
@@ -269,7 +283,7 @@ def materialized(instance: DagsterInstance) -> Iterator[tuple[str, str, str]]:
                 break
 
 
-def differing(one: Site, other: Site, tables: set[str] | tuple[str, ...]) -> str:
+def differing(one: Site, other: Site, tables: set[str]) -> str:
     """How many slices of the tables differ in content, and of which tables."""
     ours, theirs = one.slice_hashes(*sorted(tables)), other.slice_hashes(*sorted(tables))
     wrong = Counter(key[0] for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))

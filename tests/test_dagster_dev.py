@@ -182,7 +182,7 @@ def test_a_partition_is_materialized_and_its_checks_run(server: Server) -> None:
     for asset in READ:
         assert (partition, run) in server.materializations(asset, [partition])
     checked = [event for event in server.logs(run) if event["__typename"] == "AssetCheckEvaluationEvent"]
-    assert len(checked) == 2 * len(READ)
+    assert len(checked) == 3 * len(READ)
 
 
 def test_a_partition_that_is_asked_for_twice_is_made_by_one_run_at_a_time(server: Server) -> None:
