@@ -218,14 +218,14 @@ def take(server: Server, page: Browser) -> None:
     at = f"http://127.0.0.1:{server.port}"
     page.open(f"{at}/automation", 425, "reconcile", "arrivals", "ago")
     page.picture("automation")
-    page.open(f"{at}/runs/b/{run_backfill(server)}", 425, "embeddings", "Succeeded")
-    page.picture("backfill")
     page.open(
-        f"{at}/assets/release?view=lineage&lineageScope=upstream&lineageDepth=20", 900, "landing", "release"
+        f"{at}/assets/release?view=lineage&lineageScope=upstream&lineageDepth=20", 1150, "landing", "release"
     )
     page.picture("lineage")
     page.open(f"{at}/assets/facets?view=partitions&partition={DAYS[-1]}%7Cen", 975, "made_from", "accounts")
     page.picture("partition")
+    page.open(f"{at}/runs/b/{run_backfill(server)}", 425, "embeddings", "Succeeded")
+    page.picture("backfill")
     close_the_gate(server.site, HELD)
     until(lambda: server.verdict("privacy_gate", HELD)[0] == "FAILED", "the gate to fail")
     until(lambda: not server.unfinished(), "the failed run to end")
