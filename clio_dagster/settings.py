@@ -82,7 +82,8 @@ class Settings(BaseSettings):
         30, ge=1, le=3600, description="Seconds between two looks at the inbox, and at what is stale."
     )
     docs_url: str | None = Field(
-        None, description="Where the folder docs/ can be read over HTTP, for links from the UI; unset: its path."
+        None,
+        description="Where the folder docs/ can be read over HTTP, for links from the UI; unset: its path.",
     )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."

@@ -214,7 +214,6 @@ class DuckDBWarehouse:
         finally:
             connection.close()
 
-
     def _connected(self, doing: str, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """The file opened; one that a program outside the queue has open is waited for, for a while."""
         patience = time.monotonic() + self.patience_seconds
