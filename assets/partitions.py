@@ -4,7 +4,6 @@ import warnings
 from datetime import date, timedelta
 
 from dagster import (
-    AssetDep,
     BetaWarning,
     DailyPartitionsDefinition,
     DynamicPartitionsDefinition,
@@ -66,8 +65,3 @@ def window(key: str) -> list[str]:
     """Days of a date's trailing window, oldest first."""
     last = date.fromisoformat(key)
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(SETTINGS.window_days))]
-
-
-def over_window(asset: str) -> AssetDep:
-    """Depend on the trailing window of a date-partitioned asset."""
-    return AssetDep(asset, partition_mapping=WINDOW)

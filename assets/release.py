@@ -19,7 +19,7 @@ from dagster import (
 from assets.common import MANY_A_RUN, OWNERS, PUBLISHED, column_schema, docs
 from assets.gate import refused
 from assets.models import STAGES as MART_STAGES
-from assets.partitions import DATES, SETTINGS
+from assets.partitions import DATES, SETTINGS, window
 from assets.publishing import freeze
 from assets.verdicts import Verdict, of_date, of_slices
 from clio_dagster import __version__
@@ -32,7 +32,7 @@ from clio_dagster.release.manifest import Check, Manifest, Version, make_manifes
 from clio_dagster.release.write import recover, write_release
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED_CELLS, PUBLISHED_COVERAGE, RELEASES
 from resources.contracts import contracts
-from resources.fingerprints import Input, Stage
+from resources.fingerprints import Input, Slicemap, Stage
 from resources.readers import AnalystResource, EmbedderResource, identities
 from resources.site import Site
 from resources.stage import is_as_written
@@ -130,13 +130,15 @@ def release(
                 site.ledger.holding(PUBLISHED_CELLS.name, key, run),
             ):
                 with engine_time("release"), quiet("release", key):
-                    reasons = refused(site, key) + _tampered(site, key) + _outdated(site, key)
-                    checks = _checks(context.instance, site, key)
+                    stored = site.warehouse.slices_on(window(key))
+                    checks = _checks(context.instance, key, stored)
+                    reasons = refused(site, key) + _tampered(site, key, stored) + _outdated(site, key, stored)
                     reasons += _not_passed(checks)
+                    fingerprint = STAGE.fingerprint(key, STAGE.look(site, [key], stored)) or ""
                 if reasons:
                     failed[key] = reasons
                 else:
-                    _publish(context, site, key, analyst, embedder, checks)
+                    _publish(context, site, key, analyst, embedder, checks, fingerprint)
             advance(1)
     if failed:
         raise Refused(
@@ -152,11 +154,11 @@ def _publish(
     analyst: AnalystResource,
     embedder: EmbedderResource,
     checks: tuple[Check, ...],
+    fingerprint: str,
 ) -> None:
     settings = site.settings
     started = time.perf_counter()
     with engine_time("release"), quiet("release", key):
-        fingerprint = STAGE.fingerprint(key, STAGE.look(site, [key])) or ""
         tables = {name: _mart(site, name, key) for name in MARTS}
         manifest = make_manifest(
             settings,
@@ -190,32 +192,30 @@ def _mart(site: Site, name: str, key: str) -> pl.DataFrame:
     return site.warehouse.read(table, {table.partitioned_by[0]: key}).drop("as_of", strict=False)
 
 
-def _tampered(site: Site, key: str) -> list[str]:
+def _tampered(site: Site, key: str, stored: Slicemap) -> list[str]:
     """Tables behind the release that are missing, or are not what their stage wrote."""
     reasons = []
     for table in (PUBLISHED_CELLS, PUBLISHED_COVERAGE, *(contracts()[name] for name in MARTS)):
-        values = {table.partitioned_by[0]: key}
-        stored = site.warehouse.slice_of(table, values)
-        if stored is None:
+        found = stored.get(table.name, {}).get(key)
+        if found is None:
             reasons.append(f"{table.name} is not there: materialize it first")
-        elif not is_as_written(site.warehouse, table, stored):
+        elif not is_as_written(site.warehouse, table, found):
             reasons.append(f"{table.name} was changed after its stage wrote it: materialize it again")
     return reasons
 
 
-def _outdated(site: Site, key: str) -> list[str]:
+def _outdated(site: Site, key: str, stored: Slicemap) -> list[str]:
     """Marts that were made from other tables than stand there now: what they show could still be drawn again."""
     return [
         f"{stage.name} was made before what it reads: materialize it again"
         for stage in MART_STAGES
-        for stored in site.warehouse.slices(stage.tables[0], [key]).values()
-        if stored.fingerprint != stage.fingerprint(key, stage.look(site, [key]))
+        if (found := stored.get(stage.name, {}).get(key))
+        and found.fingerprint != stage.fingerprint(key, stage.look(site, [key], stored))
     ]
 
 
-def _checks(instance: DagsterInstance, site: Site, key: str) -> tuple[Check, ...]:
+def _checks(instance: DagsterInstance, key: str, stored: Slicemap) -> tuple[Check, ...]:
     """The verdict of every check on this date, over all its languages; one that has not looked has not passed."""
-    stored = site.warehouse.slices_on([key])
     found: dict[str, list[Verdict]] = {}
     for verdict in (*of_slices(instance, key, stored), *of_date(instance, key, stored)):
         name = f"{verdict.spec.asset_key.to_user_string()}: {verdict.spec.name}"

@@ -3,7 +3,7 @@
 One answer for the reconcile sensor, `clio run` and `clio status`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -87,6 +87,11 @@ class Day:
         """Whether every stage of the date is fresh, the release included."""
         return all(each.state == State.FRESH for each in self.publish)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing of the date is to be made."""
+        return not self.stale_slices and self.is_published
+
 
 def landed_days(site: Site) -> list[date]:
     """Days of which something has been landed, if only to be withdrawn since, in order."""
@@ -109,11 +114,11 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
         Day(
             each,
             tuple(
-                _standing(stage, key, read[stage.name], stored, site)
+                _standing(stage, key, read[stage.name], site)
                 for stage in READ
                 for key in slices_of(each.isoformat())
             ),
-            tuple(_standing(stage, each.isoformat(), publish[stage.name], stored, site) for stage in PUBLISH),
+            tuple(_standing(stage, each.isoformat(), publish[stage.name], site) for stage in PUBLISH),
         )
         for each in days
     ]
@@ -146,8 +151,8 @@ def is_closed(day: date, now: datetime) -> bool:
     return day <= closed
 
 
-def _standing(stage: Stage, key: str, look: Look, stored: Slicemap, site: Site) -> Standing:
-    found = tuple(stored.get(table.name, {}).get(key) for table in stage.tables)
+def _standing(stage: Stage, key: str, look: Look, site: Site) -> Standing:
+    found = tuple(look.stored.get(table.name, {}).get(key) for table in stage.tables)
     wanted = stage.fingerprint(key, look)
     if wanted is None:
         missing = ", ".join(stage.missing(key, look))
@@ -163,8 +168,6 @@ def _standing(stage: Stage, key: str, look: Look, stored: Slicemap, site: Site) 
     return Standing(stage.name, key, State.STALE, tuple(dict.fromkeys(why)), wanted, found)
 
 
-def reach(days: Sequence[date]) -> Iterator[date]:
+def reach(days: Sequence[date]) -> set[date]:
     """The dates whose window holds one of the given days."""
-    yield from sorted(
-        {each + timedelta(days=ahead) for each in days for ahead in range(SETTINGS.window_days)}
-    )
+    return {each + timedelta(days=ahead) for each in days for ahead in range(SETTINGS.window_days)}

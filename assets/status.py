@@ -53,7 +53,7 @@ SHOWN = 60
 
 def summary(days: Sequence[Day]) -> AssetMaterialization:
     """The state of every day of the horizon as one event: dates and counts of stages."""
-    stale = [day for day in days if not _is_fresh(day)]
+    stale = [day for day in days if not day.is_fresh]
     records = [TableRecord({"date": day.date.isoformat(), **_counts(day)}) for day in reversed(days[-SHOWN:])]
     metadata: dict[str, Any] = {
         "dates": len(days),
@@ -64,10 +64,6 @@ def summary(days: Sequence[Day]) -> AssetMaterialization:
     if records:
         metadata["state"] = MetadataValue.table(records)
     return AssetMaterialization("status", metadata=metadata)
-
-
-def _is_fresh(day: Day) -> bool:
-    return not day.stale_slices and day.is_published
 
 
 def _counts(day: Day) -> dict[str, int]:

@@ -35,22 +35,11 @@ from clio_dagster.release.read import release_dates, verify
 from clio_dagster.tables import TABLES
 from resources.contracts import models
 from tests.corpora import write_day
-from tests.scenario import Site
+from tests.scenario import TIMED, UNATTENDED, Site
 from tests.server import Server, start, stop
 
 FIRST = date(2026, 9, 1)
 LATEST = 9
-SETTINGS = {
-    "languages": "en,es",
-    "min_conversations": "8",
-    "min_accounts": "4",
-    "cluster_size": "30",
-    "tick_seconds": "2",
-    "lease_seconds": "5",
-}
-TIMED = {"quarantine", "sources", "releases", "frozen_parts"}
-"""Tables that say when something was done, which no two sites agree on."""
-
 FROM_FILES = ("raw_conversations", "facets", "embeddings", "day")
 """Tables that follow from the files alone; those after them go on from what was published before."""
 
@@ -124,13 +113,13 @@ def month(
             conversations=arguments.conversations,
         )
     inbox = folder / "daemon" / "inbox"
-    site = Site(folder / "daemon", SETTINGS | {"inbox": str(inbox)})
+    site = Site(folder / "daemon", UNATTENDED | {"inbox": str(inbox)})
     inbox.mkdir()
     pace = arguments.pace
     killed, kills = attended(site, inbox, files, arrivals, random.Random(arguments.seed), pace)
     print(f"{len(arrivals)} arrivals over {arrivals[-1].on + 1} simulated days, {kills}")
     report(site, killed)
-    final = Site(folder / "final", SETTINGS)
+    final = Site(folder / "final", UNATTENDED)
     ran = final.clio("run", inbox)
     assert ran.returncode == 0, ran.stderr[-2000:]
     every = {name for name in TABLES if name not in TIMED}
@@ -139,7 +128,7 @@ def month(
     print(f"  and after it, for what was published before: {differing(site, final, every - {*FROM_FILES})}")
     if pace is not None:
         return
-    again = Site(folder / "again", SETTINGS)
+    again = Site(folder / "again", UNATTENDED)
     (folder / "again" / "inbox").mkdir()
     (folder / "again" / "files").symlink_to(files)
     ran = again.clio(

@@ -60,6 +60,17 @@ _ACCOUNT = Column(
     nullable=True,
 )
 _CLUSTERED_BY = Column("clustered_by", pl.String, "Text facet whose vectors were clustered.")
+_TURNS = Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1)
+_TASK = Column("task", pl.String, "What the assistant was to do; null unless read.", nullable=True)
+_CONCERNING = Column(
+    "concerning",
+    pl.Int8,
+    "From 1 (benign) to 5 (extreme); null unless read.",
+    nullable=True,
+    minimum=1,
+    maximum=5,
+)
+_REFUSED = Column("refused", pl.Boolean, "Whether the assistant refused; null unless read.", nullable=True)
 
 RAW_CONVERSATIONS = Table(
     "raw_conversations",
@@ -70,7 +81,7 @@ RAW_CONVERSATIONS = Table(
         Column("started_at", pl.Datetime("us", "UTC"), "When the conversation began."),
         _DATE,
         _LANGUAGE,
-        Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
+        _TURNS,
         Column(
             "messages",
             MESSAGES_TYPE,
@@ -158,17 +169,10 @@ FACETS = Table(
             "What the user asked for, one or two sentences; null unless read.",
             nullable=True,
         ),
-        Column("task", pl.String, "What the assistant was to do; null unless read.", nullable=True),
-        Column(
-            "concerning",
-            pl.Int8,
-            "From 1 (benign) to 5 (extreme); null unless read.",
-            nullable=True,
-            minimum=1,
-            maximum=5,
-        ),
-        Column("refused", pl.Boolean, "Whether the assistant refused; null unless read.", nullable=True),
-        Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
+        _TASK,
+        _CONCERNING,
+        _REFUSED,
+        _TURNS,
         Column("flagged", pl.Boolean, "Whether the site's own classifier flagged it.", nullable=True),
         Column("extractor", pl.String, "Analyst and version that read it."),
     ),
@@ -384,17 +388,10 @@ COUNTED_CONVERSATIONS = Table(
         _CONVERSATION,
         _ACCOUNT,
         _LANGUAGE,
-        Column("turns", pl.Int32, "Messages of the user and the assistant.", minimum=1),
-        Column(
-            "concerning",
-            pl.Int8,
-            "From 1 (benign) to 5 (extreme); null unless read.",
-            nullable=True,
-            minimum=1,
-            maximum=5,
-        ),
-        Column("refused", pl.Boolean, "Whether the assistant refused; null unless read.", nullable=True),
-        Column("task", pl.String, "What the assistant was to do; null unless read.", nullable=True),
+        _TURNS,
+        _CONCERNING,
+        _REFUSED,
+        _TASK,
         Column(
             "topics", CELLS_TYPE, "Topics whose cells it counts in, the empty one for all of them together."
         ),

@@ -123,36 +123,32 @@ class DuckDBWarehouse:
     def slices(self, table: Table | str, partitions: Sequence[str] | None = None) -> dict[str, Slice]:
         """What is recorded of a table's slices, by partition text (`2026-11-01|es`); by default of all."""
         name = table.name if isinstance(table, Table) else table
-        with self._reading(f"reading the slices of {name}") as connection:
-            if connection is None:
-                return {}
-            rows = connection.execute(
-                f"""
-                select partition, rows, content_hash, fingerprint, written_at from {_SLICES}
-                where table_name = $name and ($partitions is null or list_contains($partitions, partition))
-                order by partition
-                """,
-                {"name": name, "partitions": None if partitions is None else list(partitions)},
-            ).fetchall()
-        return {
-            partition: Slice(name, partition, count, content, fingerprint, written_at.astimezone(UTC))
-            for partition, count, content, fingerprint, written_at in rows
-        }
+        chosen = "table_name = $name"
+        parameters: dict[str, object] = {"name": name}
+        if partitions is not None:
+            chosen += " and list_contains($partitions, partition)"
+            parameters["partitions"] = list(partitions)
+        return self._recorded(chosen, parameters).get(name, {})
 
     def slices_on(self, dates: Sequence[str]) -> dict[str, dict[str, Slice]]:
         """What is recorded of every table's slices of the given dates, by table and partition text."""
-        with self._reading("reading the slices of some dates") as connection:
-            if connection is None:
-                return {}
-            rows = connection.execute(
-                f"""
-                select table_name, partition, rows, content_hash, fingerprint, written_at from {_SLICES}
-                where list_contains($dates, split_part(partition, '|', 1))
-                order by table_name, partition
-                """,
-                {"dates": list(dates)},
-            ).fetchall()
+        return self._recorded("list_contains($dates, split_part(partition, '|', 1))", {"dates": list(dates)})
+
+    def _recorded(self, chosen: str, parameters: dict[str, object]) -> dict[str, dict[str, Slice]]:
+        """The records that a condition chooses, by table and partition, in order."""
         found: dict[str, dict[str, Slice]] = {}
+        with self._reading("reading what is recorded of slices") as connection:
+            rows = (
+                connection.execute(
+                    f"""
+                select table_name, partition, rows, content_hash, fingerprint, written_at from {_SLICES}
+                where {chosen} order by table_name, partition
+                """,
+                    parameters,
+                ).fetchall()
+                if connection
+                else []
+            )
         for name, partition, count, content, fingerprint, written_at in rows:
             found.setdefault(name, {})[partition] = Slice(
                 name, partition, count, content, fingerprint, written_at.astimezone(UTC)

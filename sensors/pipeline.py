@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -50,11 +51,18 @@ def run_sources(
     two calls on one home the second waits, and then finds done what the first did; a running daemon leaves to the
     call what it is about to make.
     """
+    with _alone(site):
+        return _run_sources(definitions, instance, site, list(sources))
+
+
+@contextmanager
+def _alone(site: Site) -> Iterator[None]:
+    """One call at a time on a home, though it stand still for longer than a lease; the lease tells the daemon."""
     with (
         FileLock(site.settings.home / "run.lock"),
         site.ledger.holding(CLIO_RUN, EVERYTHING, str(os.getpid())),
     ):
-        return _run_sources(definitions, instance, site, list(sources))
+        yield
 
 
 def _run_sources(
@@ -71,10 +79,8 @@ def _run_sources(
     outcome.quarantined = quarantine.height
     outcome.reasons = Counter(quarantine["reason"]).most_common(5)
     days = landed_days(site)
-    outcome.dates = sorted({*days} & {*reach(touched_days(settings.home, keys))}) if sources else days
-    stale = [
-        day for day in standings(site, outcome.dates, instance) if day.stale_slices or not day.is_published
-    ]
+    outcome.dates = sorted({*days} & reach(touched_days(settings.home, keys))) if sources else days
+    stale = [day for day in standings(site, outcome.dates, instance) if not day.is_fresh]
     failures: list[str] = []
     for first, last in contiguous(day.date for day in stale if day.stale_slices):
         failures += run_here(definitions, "read", instance, tags=slice_range(first, last))
@@ -100,10 +106,7 @@ def backfill(
     """
     tags = {REMAKE: "yes"} if again else {}
     outcome = Outcome(dates=sorted(dates))
-    with (
-        FileLock(site.settings.home / "run.lock"),
-        site.ledger.holding(CLIO_RUN, EVERYTHING, str(os.getpid())),
-    ):
+    with _alone(site):
         for first, last in contiguous(dates):
             outcome.failures += run_here(definitions, "read", instance, tags=slice_range(first, last) | tags)
         for key in slices:

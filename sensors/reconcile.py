@@ -32,7 +32,7 @@ from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
 from sensors.jobs import land, publish, read
 from sensors.pipeline import CLIO_RUN
-from sensors.runs import ASKED_BY, UNFINISHED, contiguous, date_range, dates_of, partition_range
+from sensors.runs import ASKED_BY, UNFINISHED, contiguous, date_range, dates_of, days_between, partition_range
 
 DIFFERENCE = "clio/difference"
 """Run tag: a hash of what the run was to mend. Never asked for again, unless the run's process died."""
@@ -123,7 +123,7 @@ def slices_to_read(
         if day.stale_slices and day.date not in busy and not _has_failed(read.name, day, instance)
     }
     for first, last in contiguous(stale, at_most=DAYS_A_RUN):
-        yield _together(read.name, [stale[day] for day in _days(first, last)])
+        yield _together(read.name, [stale[day] for day in days_between(first, last)])
 
 
 def dates_to_publish(
@@ -148,7 +148,7 @@ def dates_to_publish(
         else:
             changing.add(day.date)
     for first, last in contiguous(ready, at_most=DAYS_A_RUN):
-        yield _together(publish.name, [ready[day] for day in _days(first, last)])
+        yield _together(publish.name, [ready[day] for day in days_between(first, last)])
 
 
 def requests_for(ask: Ask, instance: DagsterInstance) -> Iterator[RunRequest]:
@@ -208,12 +208,8 @@ def _has_failed(job: str, day: Day, instance: DagsterInstance) -> bool:
     return bool(asked) and not list(requests_for(alone, instance)) and asked[0].is_finished
 
 
-def _days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-
-
 def _why_nothing(days: Sequence[Day], running: Sequence[DagsterRun]) -> str:
-    stale = sum(bool(day.stale_slices) or not day.is_published for day in days)
+    stale = sum(not day.is_fresh for day in days)
     if not stale:
         return f"{len(days)} landed days, all fresh"
     return f"{stale} of {len(days)} landed days are not fresh; {len(running)} runs are at work. See `clio status`"

@@ -24,6 +24,11 @@ UNFINISHED = [
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+def days_between(first: date, last: date) -> list[date]:
+    """Every day from `first` to `last`; none where `last` comes before."""
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
 def contiguous(dates: Iterable[date], at_most: int | None = None) -> Iterator[tuple[date, date]]:
     """First and last day of each run of consecutive days, in order, none longer than `at_most`."""
     ordered = sorted(set(dates))
@@ -57,7 +62,7 @@ def selection(texts: Iterable[str]) -> tuple[list[date], list[str]]:
                 start, end = date.fromisoformat(first), date.fromisoformat(last or first)
                 if end < start:
                     raise ValueError
-                dates |= {start + timedelta(days=offset) for offset in range((end - start).days + 1)}
+                dates.update(days_between(start, end))
         except ValueError:
             raise ValueError(
                 f"{text} is no selection: a date as 2026-11-01, a range as 2026-11-03..2026-11-05, or a slice as "
@@ -89,7 +94,7 @@ def dates_of(tags: Mapping[str, str]) -> set[date]:
         start, end = (date.fromisoformat(key.split("|")[0]) for key in (first, last))
     except ValueError:
         return set()
-    return {start + timedelta(days=offset) for offset in range((end - start).days + 1)}
+    return set(days_between(start, end))
 
 
 def run_here(

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from dagster import DefaultScheduleStatus, RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 
 from assets.partitions import SETTINGS
-from assets.staleness import landed_days, standings
+from assets.staleness import Day, landed_days, standings
 from resources.site import Site
 from sensors.jobs import publish, read
 from sensors.runs import ASKED_BY, date_range, slice_range
@@ -29,10 +29,9 @@ def closed_day(context: ScheduleEvaluationContext) -> date:
 def read_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """Facets and vectors of yesterday, all languages in one run."""
     day = closed_day(context)
-    if day not in landed_days(site):
-        return SkipReason(f"nothing has been landed for {day}")
-    if not standings(site, [day], context.instance)[0].stale_slices:
-        return SkipReason(f"{day} is read already")
+    standing = _standing(context, site, day)
+    if standing is None or not standing.stale_slices:
+        return SkipReason(f"{day} is read already" if standing else f"nothing has been landed for {day}")
     return RunRequest(run_key=f"read {day}", tags=slice_range(day, day) | {ASKED_BY: "schedule"})
 
 
@@ -45,11 +44,15 @@ def read_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunReques
 def publish_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """Topics and release of yesterday."""
     day = closed_day(context)
-    if day not in landed_days(site):
-        return SkipReason(f"nothing has been landed for {day}")
-    if standings(site, [day], context.instance)[0].is_published:
-        return SkipReason(f"{day} is published already")
+    standing = _standing(context, site, day)
+    if standing is None or standing.is_published:
+        return SkipReason(f"{day} is published already" if standing else f"nothing has been landed for {day}")
     return RunRequest(run_key=f"publish {day}", tags=date_range(day, day) | {ASKED_BY: "schedule"})
+
+
+def _standing(context: ScheduleEvaluationContext, site: Site, day: date) -> Day | None:
+    """How a day stands; None where nothing has been landed for it."""
+    return standings(site, [day], context.instance)[0] if day in landed_days(site) else None
 
 
 schedules = [read_closed_day, publish_closed_day]

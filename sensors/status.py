@@ -14,6 +14,7 @@ from rich.text import Text
 from assets.staleness import Day, Standing, State
 from assets.verdicts import of_date, of_slices
 from clio_dagster.tables import RELEASES
+from resources.fingerprints import Slicemap
 from resources.site import Site
 from sensors.runs import UNFINISHED, dates_of, failure_of
 
@@ -56,14 +57,16 @@ def rows(site: Site, instance: DagsterInstance, days: Sequence[Day]) -> list[Row
     """Every stage's partition of the given days."""
     at_work = {(lease.subject, lease.partition): lease.holder for lease in site.ledger.leases()}
     asked = _asked(instance.get_runs(RunsFilter(statuses=UNFINISHED)))
-    wants = {day.date for day in days if day.stale_slices or not day.is_published}
-    failures = _failures(instance, wants) if wants else []
+    wants = [day.date for day in days if not day.is_fresh]
+    failures = _failures(instance, set(wants)) if wants else []
     told = [
         _row(day, standing, at_work, asked, failures)
         for day in days
         for standing in (*day.read, *day.publish)
     ]
-    held = {day.date.isoformat(): _closed(site, instance, day) for day in days if day.date in wants}
+    keys = [day.isoformat() for day in wants]
+    stored = site.warehouse.slices_on(keys) if keys else {}
+    held = {key: _closed(instance, key, stored) for key in keys}
     return [_held(row, held.get(row.date, "")) for row in told]
 
 
@@ -138,10 +141,8 @@ def _row(
     return Row(day.date.isoformat(), standing.stage, standing.partition, state, why, run[:8])
 
 
-def _closed(site: Site, instance: DagsterInstance, day: Day) -> str:
+def _closed(instance: DagsterInstance, key: str, stored: Slicemap) -> str:
     """Checks that keep a date from being published, in words."""
-    key = day.date.isoformat()
-    stored = site.warehouse.slices_on([key])
     failed = [
         f"{verdict.spec.asset_key.to_user_string()}: {verdict.spec.name}"
         for verdict in (*of_slices(instance, key, stored), *of_date(instance, key, stored))

@@ -27,6 +27,15 @@ KEY = bytes(range(32))
 RESTRICTED = ("clio.duckdb", "landing", "demo")
 """What in a home may hold conversations; nothing else may."""
 
+TIMED = {"quarantine", "sources", "releases", "frozen_parts"}
+"""Tables that say when something was done, which no two runs agree on."""
+
+SMALL = {"languages": "en,es", "min_conversations": "8", "min_accounts": "4", "cluster_size": "30"}
+"""Settings under which some hundred conversations have topics."""
+
+UNATTENDED = SMALL | {"tick_seconds": "2", "lease_seconds": "5"}
+"""The same where somebody waits for the daemon."""
+
 
 @dataclass
 class Site:
@@ -83,6 +92,11 @@ class Site:
         process = self.start(*arguments, program=program)
         out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def release_alone(self, day: str) -> subprocess.CompletedProcess[str]:
+        """Ask Dagster for a date's release and nothing before it."""
+        asked = ("asset", "materialize", "-m", "clio_dagster.definitions")
+        return self.clio(*asked, "--select", "release", "--partition", day, program=DAGSTER)
 
     def slice_hashes(self, *tables: str) -> dict[tuple[str, str], str]:
         """Content hash by table and partition."""

@@ -30,7 +30,7 @@ from clio_dagster.tables import (
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.slices import content_hash
 from tests.days import DAY, day_of, publish, sent, tree
-from tests.scenario import DAGSTER, Site
+from tests.scenario import Site
 
 FIRST = sent(40, 50)
 MANY = sent(40, who="late")
@@ -433,17 +433,7 @@ def test_a_release_alone_refuses_marts_of_other_cells_than_stand_there_now(corre
     stored = site.warehouse.slices(PUBLISHED_CELLS)[day]
     fewer = corrected.cells[2].filter(part=1)
     site.warehouse.write(PUBLISHED_CELLS, {"date": day}, fewer, fingerprint=stored.fingerprint)
-    asked = (
-        "asset",
-        "materialize",
-        "-m",
-        "clio_dagster.definitions",
-        "--select",
-        "release",
-        "--partition",
-        day,
-    )
-    run = site.clio(*asked, program=DAGSTER)
+    run = site.release_alone(day)
     assert run.returncode != 0
     assert "topics was made before what it reads" in run.stdout + run.stderr
     assert site.released() == before

@@ -35,7 +35,7 @@ from clio_dagster.tables import (
     PUBLISHED_COVERAGE,
     RELEASES,
 )
-from tests.scenario import DAGSTER, Site, shingles, strings_of, words_of
+from tests.scenario import Site, shingles, strings_of, words_of
 
 CONVERSATIONS = 2500
 QUOTED_WORDS = 7
@@ -355,17 +355,7 @@ def test_a_release_materialized_alone_refuses_a_tree_that_was_changed_after_the_
         )
     instance = site.home / "dagster.yaml"
     instance.write_text(instance.read_text("utf-8").replace(str(demo.site.home), str(site.home)), "utf-8")
-    asked = (
-        "asset",
-        "materialize",
-        "-m",
-        "clio_dagster.definitions",
-        "--select",
-        "release",
-        "--partition",
-        day,
-    )
-    run = site.clio(*asked, program=DAGSTER)
+    run = site.release_alone(day)
     assert run.returncode != 0
     assert f"release {day} refused" in run.stdout + run.stderr
     assert site.released() == before

@@ -13,11 +13,7 @@ import pytest
 from clio_dagster.release.read import release_dates, verify
 from clio_dagster.synthetic.corpus import DAYS, generate
 from clio_dagster.tables import TABLES
-from tests.scenario import Site
-
-SETTINGS = {"languages": "en,es", "min_conversations": "8", "min_accounts": "4", "cluster_size": "30"}
-TIMED = {"quarantine", "sources", "releases", "frozen_parts"}
-"""Tables that say when something was done, which no two runs agree on."""
+from tests.scenario import SMALL, TIMED, Site
 
 CONTENT = tuple(name for name in TABLES if name not in TIMED)
 KILLS = 3
@@ -33,7 +29,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Site:
     """A site after one run that nothing disturbed."""
-    site = Site(tmp_path_factory.mktemp("undisturbed"), SETTINGS | {"threads": "1"})
+    site = Site(tmp_path_factory.mktemp("undisturbed"), SMALL | {"threads": "1"})
     run = site.clio("run", corpus)
     assert run.returncode == 0, run.stderr
     assert len(release_dates(site.releases)) == 2
@@ -54,7 +50,7 @@ def test_a_fresh_home_with_the_same_key_comes_to_the_same_content(
     tmp_path: Path, corpus: Path, undisturbed: Site
 ) -> None:
     """Every slice of every stage, with other threads too."""
-    site = Site(tmp_path / "site", SETTINGS | {"threads": "2"})
+    site = Site(tmp_path / "site", SMALL | {"threads": "2"})
     run = site.clio("run", corpus)
     assert run.returncode == 0, run.stderr
     slices = site.slice_hashes("raw_conversations", "facets", "embeddings")
@@ -65,7 +61,7 @@ def test_a_fresh_home_with_the_same_key_comes_to_the_same_content(
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     tmp_path: Path, corpus: Path, undisturbed: Site
 ) -> None:
-    site = Site(tmp_path / "site", SETTINGS)
+    site = Site(tmp_path / "site", SMALL)
     moments = random.Random(7)
     for _ in range(KILLS):
         process = site.start("run", corpus)
@@ -82,7 +78,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
 def test_two_runs_at_once_on_one_home_both_end_and_come_to_one_result(
     tmp_path: Path, corpus: Path, undisturbed: Site
 ) -> None:
-    site = Site(tmp_path / "site", SETTINGS)
+    site = Site(tmp_path / "site", SMALL)
     runs = [site.start("run", corpus) for _ in range(2)]
     printed = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], printed

@@ -13,11 +13,7 @@ from clio_dagster.synthetic.corpus import DAYS, generate
 from resources.contracts import contracts, models
 from resources.s3_warehouse import S3Warehouse
 from tests.s3_server import Store, s3_server
-from tests.scenario import Site
-
-SETTINGS = {"languages": "en,es", "min_conversations": "8", "min_accounts": "4", "cluster_size": "30"}
-TIMED = {"quarantine", "sources", "releases", "frozen_parts"}
-"""Tables that say when something was done, which no two runs agree on."""
+from tests.scenario import SMALL, TIMED, Site
 
 CONTENT = tuple(name for name in contracts() if name not in TIMED)
 
@@ -58,7 +54,7 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def in_bucket(tmp_path_factory: pytest.TempPathFactory, store: Store, corpus: Path) -> BucketSite:
-    site = BucketSite(tmp_path_factory.mktemp("s3"), SETTINGS, store=store, bucket=store.bucket())
+    site = BucketSite(tmp_path_factory.mktemp("s3"), SMALL, store=store, bucket=store.bucket())
     run = site.clio("run", corpus)
     assert run.returncode == 0, run.stderr
     assert len(release_dates(site.releases)) == 2
@@ -68,7 +64,7 @@ def in_bucket(tmp_path_factory: pytest.TempPathFactory, store: Store, corpus: Pa
 def test_every_slice_and_release_is_that_of_duckdb(
     tmp_path: Path, corpus: Path, in_bucket: BucketSite
 ) -> None:
-    site = Site(tmp_path / "duckdb", SETTINGS)
+    site = Site(tmp_path / "duckdb", SMALL)
     run = site.clio("run", corpus)
     assert run.returncode == 0, run.stderr
     expected = site.slice_hashes(*CONTENT)

@@ -20,20 +20,12 @@ from clio_dagster.release.read import read_release, release_dates, verify
 from clio_dagster.settings import Settings
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED
 from tests.corpora import write_day
-from tests.scenario import Site
+from tests.scenario import UNATTENDED, Site
 from tests.server import Server, start, stop
 
-TICK = 2
+TICK = int(UNATTENDED["tick_seconds"])
 FIRST = date(2026, 11, 10)
 PATIENCE = 300
-SETTINGS = {
-    "languages": "en,es",
-    "min_conversations": "8",
-    "min_accounts": "4",
-    "cluster_size": "30",
-    "tick_seconds": str(TICK),
-    "lease_seconds": "5",
-}
 PUBLISHING = ("clusters", "cluster_summaries", "hierarchy", "audited_summaries", "published_cells", "topics")
 
 
@@ -91,7 +83,7 @@ def made(site: Site, asset: str) -> Counter[str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("unattended")
     (folder / "site").mkdir()
-    site = Site(folder / "site", SETTINGS | {"inbox": str(folder / "site" / "inbox")})
+    site = Site(folder / "site", UNATTENDED | {"inbox": str(folder / "site" / "inbox")})
     inbox(site).mkdir()
     return site
 

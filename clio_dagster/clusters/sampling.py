@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.protocol import NamingSample, Vocabulary
+from clio_dagster.privacy.accounts import owner
 
 INSIDE = OUTSIDE = 50
 """The paper's sample sizes (G.5)."""
@@ -49,7 +50,7 @@ def naming_samples(
     rows = (
         members.with_row_index("row")
         .filter(pl.col("counted") & pl.col("cluster_id").is_in(ids))
-        .select("row", "cluster_id", "conversation_id", "language", "text", person=person())
+        .select("row", "cluster_id", "conversation_id", "language", "text", person=owner())
     )
     inside = _inside(rows, seed)
     languages = _languages(rows)
@@ -72,11 +73,6 @@ def naming_samples(
             )
         )
     return samples
-
-
-def person() -> pl.Expr:
-    """The account, or, where the record names none, one of its own for the conversation."""
-    return pl.coalesce(pl.col("account"), pl.concat_str(pl.lit("\x00"), "conversation_id"))
 
 
 def _inside(rows: pl.DataFrame, seed: int) -> dict[int, list[str]]:

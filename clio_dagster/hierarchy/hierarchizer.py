@@ -20,9 +20,9 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, Node, ParentSample, Summary, Vocabulary
 from clio_dagster.clusters.kmeans import normalized, spherical_kmeans
-from clio_dagster.clusters.sampling import person
 from clio_dagster.hierarchy.levels import level_sizes, shares
 from clio_dagster.hierarchy.persistence import kept_summaries, leaf_topics, parent_topics
+from clio_dagster.privacy.accounts import owner
 from clio_dagster.privacy.vocabulary import parent_vocabulary
 from clio_dagster.settings import Settings
 from clio_dagster.tables import HIERARCHY
@@ -133,9 +133,7 @@ def _base(
     )
     languages: dict[int, dict[str, int]] = {}
     writers = (
-        members.filter("counted")
-        .group_by("cluster_id", "language")
-        .agg(person().n_unique().alias("accounts"))
+        members.filter("counted").group_by("cluster_id", "language").agg(owner().n_unique().alias("accounts"))
     )
     for cluster, language, accounts in writers.sort("cluster_id", "language").iter_rows():
         languages.setdefault(cluster, {})[language] = accounts

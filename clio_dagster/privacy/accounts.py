@@ -1,4 +1,4 @@
-"""Pseudonyms of accounts (P1).
+"""Accounts: their pseudonyms (P1), whose a conversation is, and which of theirs count where not all do.
 
 Answers the thief of the disk: past landing, an account is an HMAC-SHA256 under a key that lies elsewhere, so
 that a list of known account ids cannot be matched against it.
@@ -6,6 +6,7 @@ that a list of known account ids cannot be matched against it.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 
 import polars as pl
@@ -23,3 +24,19 @@ def pseudonyms(accounts: pl.Series, key: bytes) -> pl.Series:
         dtype=pl.String,
     )
     return ids.replace_strict(distinct, hashed, default=None, return_dtype=pl.String)
+
+
+def owner() -> pl.Expr:
+    """Whose conversation it is: the account, or the conversation itself where none is named."""
+    return pl.coalesce("account", pl.concat_str(pl.lit("\x00"), "conversation_id")).alias("owner")
+
+
+def order_of(conversation_ids: pl.Series) -> pl.Series:
+    """A number (UInt64) by which an account's conversations stand in line: a hash, so that neither the order nor the
+    time of sending decides which of them count."""
+    ids = conversation_ids.cast(pl.String)
+    distinct = ids.unique()
+    digests = [
+        int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") for name in distinct
+    ]
+    return ids.replace_strict(distinct, pl.Series(digests, dtype=pl.UInt64), return_dtype=pl.UInt64)

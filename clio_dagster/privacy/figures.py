@@ -5,20 +5,15 @@ Cells and coverage differ in what names a figure; what may be said of one stands
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import polars as pl
 
+from clio_dagster.privacy.accounts import order_of, owner
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.settings import Settings
 
 PART = ("part", "is_withdrawn")
-
-
-def owner() -> pl.Expr:
-    """Whose conversation it is: the account, or the conversation itself where none is named."""
-    return pl.coalesce("account", pl.concat_str(pl.lit("\x00"), "conversation_id")).alias("owner")
 
 
 def within_cap(rows: pl.DataFrame, earlier: pl.DataFrame, figure: Sequence[str], cap: int) -> pl.DataFrame:
@@ -29,14 +24,9 @@ def within_cap(rows: pl.DataFrame, earlier: pl.DataFrame, figure: Sequence[str],
     by as much down.
     """
     used = earlier.group_by(*figure, owner()).agg(pl.len().cast(pl.Int64).alias("used"))
-    ids = rows["conversation_id"].unique()
-    hashes = [hashlib.blake2b(name.encode(), digest_size=8).hexdigest() for name in ids]
-    order = pl.col("conversation_id").replace_strict(
-        ids, pl.Series(hashes, dtype=pl.String), return_dtype=pl.String
-    )
-    place = order.rank("ordinal").over(*figure, "owner").cast(pl.Int64)
+    place = pl.col("order").rank("ordinal").over(*figure, "owner").cast(pl.Int64)
     return (
-        rows.with_columns(owner())
+        rows.with_columns(owner(), order_of(rows["conversation_id"]).alias("order"))
         .join(used, on=[*figure, "owner"], how="left", maintain_order="left")
         .filter(place + pl.col("used").fill_null(0) <= cap)
         .select(rows.columns)

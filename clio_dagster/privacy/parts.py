@@ -27,6 +27,7 @@ from datetime import date
 
 import polars as pl
 
+from clio_dagster.privacy.accounts import owner
 from clio_dagster.privacy.cells import (
     added_cells,
     added_coverage,
@@ -35,7 +36,7 @@ from clio_dagster.privacy.cells import (
     withdrawn_cells,
     withdrawn_coverage,
 )
-from clio_dagster.privacy.figures import noise_of, owner
+from clio_dagster.privacy.figures import noise_of
 from clio_dagster.settings import Settings
 from clio_dagster.tables import COUNTED_CONVERSATIONS, PUBLISHED_CELLS, PUBLISHED_COVERAGE
 

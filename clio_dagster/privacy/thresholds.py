@@ -16,11 +16,11 @@ largest share, which works only below cap / share conversations, may change a fe
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import polars as pl
 
+from clio_dagster.privacy.accounts import order_of, owner
 from clio_dagster.privacy.collapse import collapsed
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.settings import Settings
@@ -42,8 +42,8 @@ def counted(members: pl.DataFrame, cap: int, max_account_share: float = 1.0) -> 
     rows = members.select(
         "cluster_id",
         "text",
-        pl.coalesce(pl.col("account"), pl.concat_str(pl.lit("\x00"), "conversation_id")).alias("account"),
-        _order(members["conversation_id"]).alias("order"),
+        owner().alias("account"),
+        order_of(members["conversation_id"]).alias("order"),
     ).with_row_index("row")
     kept = rows.filter(_place_within("cluster_id", "account") <= cap)
     kept = kept.filter(~collapsed(kept))
@@ -163,14 +163,6 @@ def size_reasons(
             ).alias("reasons")
         )["reasons"]
     )
-
-
-def _order(conversation_ids: pl.Series) -> pl.Series:
-    digests = [
-        int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-        for name in conversation_ids.cast(pl.String)
-    ]
-    return pl.Series("order", digests, dtype=pl.UInt64)
 
 
 def _place_within(*columns: str) -> pl.Expr:
