@@ -213,7 +213,7 @@ def test_a_line_of_50_megabytes_is_passed_over_without_being_held(name: str, sit
     [
         ("empty.jsonl", b"", "empty"),
         ("blank.jsonl", b"\n\n", "empty"),
-        ("empty.jsonl.gz", gzip.compress(b""), "empty"),
+        ("empty.jsonl.gz", gzip.compress(b"", mtime=0), "empty"),
         ("empty.json", b"[]", "no record"),
         ("header.csv", b"conversation_id,messages\n", "no record"),
         ("binary.jsonl", bytes(range(256)) * 40, "binary"),
