@@ -6,10 +6,10 @@ from dagster import AssetExecutionContext, asset
 from assets.clusters import latest
 from assets.common import about
 from assets.partitions import DATES, settings_used, window
-from clio_dagster.analyst.protocol import Summary
+from clio_dagster.analyst.protocol import AuditSample, Summary, Vocabulary
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
-from clio_dagster.privacy.gate import audit_tree
+from clio_dagster.privacy.gate import audit_tree, lowest_scores
 from clio_dagster.privacy.key import key_identity
 from clio_dagster.tables import AUDITED_SUMMARIES, HIERARCHY, PUBLISHED, VOCABULARIES
 from resources.fingerprints import Input, Stage
@@ -18,7 +18,7 @@ from resources.readers import AnalystResource, identities
 from resources.site import Site
 from resources.stage import Slices
 
-USES = ("min_conversations", "min_accounts", "account_cap", "epsilon")
+USES = ("min_conversations", "min_accounts", "account_cap", "epsilon", "epsilon_topic")
 
 STAGE = Stage(
     (AUDITED_SUMMARIES,),
@@ -41,15 +41,19 @@ def audited_summaries(
 ) -> Slices:
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree = hierarchy.read(key)
-        summaries = [Summary(*row) for row in tree.select("name", "description").iter_rows()]
+        words = by_node(tree, vocabularies_of(vocabularies.read(key)))
+        samples = [
+            AuditSample(Summary(name, description), words.get(node, Vocabulary()))
+            for node, name, description in tree.select("node_id", "name", "description").iter_rows()
+        ]
         before = latest(
             site.warehouse.read(AUDITED_SUMMARIES, {"date": window(key)[:-1]}, ["date", "topic", "status"])
         )
         return {
             AUDITED_SUMMARIES.name: audit_tree(
                 tree,
-                vocabularies=by_node(tree, vocabularies_of(vocabularies.read(key))),
-                scores=pl.Series("privacy_score", analyst.analyst.audit(summaries), dtype=pl.Int8),
+                vocabularies=words,
+                scores=lowest_scores(samples, [each.audit for each in analyst.auditors]),
                 settings=site.settings,
                 key=site.settings.key,
                 standing=frozenset(before.filter(status=PUBLISHED)["topic"]),

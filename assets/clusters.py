@@ -26,6 +26,7 @@ USES = (
     "max_account_share",
     "account_cap",
     "epsilon",
+    "epsilon_topic",
 )
 
 STAGE = Stage(

@@ -49,6 +49,7 @@ def hierarchy(
             settings=site.settings,
             date=date.fromisoformat(key),
             clustered_by=CLUSTERED_BY,
+            stand_in=analyst.stand_in,
         )
         return {HIERARCHY.name: tree}
 

@@ -38,6 +38,7 @@ USES = (
     "cell_min_accounts",
     "sensitive_word_min_accounts",
     "epsilon",
+    "epsilon_cell",
     "languages",
 )
 FACET_COLUMNS = ["conversation_id", "account", "language", "status", "turns", "concerning", "refused", "task"]

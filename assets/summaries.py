@@ -21,6 +21,8 @@ USES = (
     "sensitive_word_min_accounts",
     "pair_min_accounts",
     "epsilon",
+    "epsilon_word",
+    "epsilon_pair",
     "epsilon_sensitive",
 )
 
@@ -58,6 +60,7 @@ def cluster_summaries(
             previous=site.warehouse.read(CLUSTER_SUMMARIES, {"date": earlier(site, key)}),
             settings=site.settings,
             key=site.settings.key,
+            stand_in=analyst.stand_in,
         )
         return {CLUSTER_SUMMARIES.name: summaries, VOCABULARIES.name: vocabularies}
 

@@ -20,13 +20,13 @@ import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
-from clio_dagster.analyst.protocol import Summary
+from clio_dagster.analyst.protocol import AuditSample, Summary
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.clusters.kmeans import spherical_kmeans
 from clio_dagster.clusters.summaries import summarise, vocabularies_of
 from clio_dagster.embedding import embed_texts, make_embedder
 from clio_dagster.hierarchy.hierarchizer import build_hierarchy
-from clio_dagster.privacy.gate import audit_tree
+from clio_dagster.privacy.gate import audit_tree, lowest_scores
 from clio_dagster.settings import USE_LANGUAGES, Settings, load_settings
 from clio_dagster.synthetic.accounts import assign_accounts
 from clio_dagster.tables import CLUSTER_SUMMARIES, CLUSTERS, HIERARCHY, PUBLISHED
@@ -128,10 +128,12 @@ def published(
         date=DAY,
         clustered_by="request",
     )
-    scores = analyst.audit([Summary(*row) for row in tree.select("name", "description").iter_rows()])
-    audited = audit_tree(
-        tree, vocabularies=by_node, scores=pl.Series(scores, dtype=pl.Int8), settings=settings, key=KEY
-    )
+    samples = [
+        AuditSample(Summary(name, description), by_node[node])
+        for node, name, description in tree.select("node_id", "name", "description").iter_rows()
+    ]
+    scores = lowest_scores(samples, [analyst.audit])
+    audited = audit_tree(tree, vocabularies=by_node, scores=scores, settings=settings, key=KEY)
     leaves = audited.filter((pl.col("level") == 0) & (pl.col("status") == PUBLISHED))["node_id"]
     shown = leaves.str.split("-").list.last().cast(pl.Int32)
     return float(members["cluster_id"].is_in(shown.implode()).mean())  # type: ignore[arg-type]

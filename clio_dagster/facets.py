@@ -9,22 +9,65 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.embedding import Embedder, embed_texts
-from clio_dagster.tables import DAY, EMBEDDINGS, FACETS
+from clio_dagster.privacy.detector import scrub
+from clio_dagster.tables import DAY, EMBEDDINGS, FACETS, NOT_UNDERSTOOD, READ, UNREAD
 
 CLUSTERED_BY = "request"
 """The text facet that is clustered by default, as in the paper's main analyses."""
 
+LONGEST_FACET = 600
+"""Characters that are kept of a text facet: two long sentences. A model that answers with the conversation itself is
+cut off there."""
+
+_LOOKED_AT = 4_000
+"""Characters of an answer that are scrubbed before it is cut to LONGEST_FACET."""
+
 
 def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
     """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does."""
-    answers = analyst.extract(conversations)
+    answers = checked(analyst.extract(conversations))
     return (
         conversations.drop("messages", "started_at")
         .join(answers, on="conversation_id", how="left", validate="1:1")
-        .with_columns(pl.lit(f"{analyst.name} {analyst.version}").alias("extractor"))
+        .with_columns(
+            pl.col("status").fill_null(UNREAD),
+            pl.lit(f"{analyst.name} {analyst.version}").alias("extractor"),
+        )
         .select(pl.col(name).cast(dtype) for name, dtype in FACETS.schema.items())
         .sort("conversation_id")
     )
+
+
+def checked(answers: pl.DataFrame) -> pl.DataFrame:
+    """An analyst's facets as they may be kept: text scrubbed of personal data (P3) and cut, values in their bounds.
+
+    Answers the model that copies a private string into a facet: whoever wrote them, they pass here. What was not
+    answered as asked is `unread`, with no facet; of two answers for one conversation the first counts.
+    """
+    text = pl.col("request", "task").str.slice(0, _LOOKED_AT).str.strip_chars()
+    answers = answers.unique("conversation_id", keep="first", maintain_order=True).with_columns(text)
+    kept = answers.with_columns(_scrubbed(answers["request"]), _scrubbed(answers["task"]))
+    is_read = (
+        (pl.col("status") == READ)
+        & (pl.col("request").str.len_chars() > 0)
+        & pl.col("concerning").is_between(1, 5)
+    )
+    return kept.with_columns(
+        pl.when(is_read)
+        .then(pl.lit(READ))
+        .when(pl.col("status") == NOT_UNDERSTOOD)
+        .then("status")
+        .otherwise(pl.lit(UNREAD))
+        .alias("status"),
+        *(pl.when(is_read).then(name).alias(name) for name in ("request", "task", "concerning", "refused")),
+    )
+
+
+def _scrubbed(texts: pl.Series) -> pl.Series:
+    distinct = texts.drop_nulls().unique()
+    # A mark that the cut went through is no mark.
+    clean = scrub(distinct).str.slice(0, LONGEST_FACET).str.replace(r"\[[a-z_ ]*$", "")
+    return texts.replace_strict(distinct, clean, default=None, return_dtype=pl.String)
 
 
 def vectors_of(facets: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:

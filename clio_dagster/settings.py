@@ -29,6 +29,10 @@ PRODUCTION = {"min_conversations": 500, "min_accounts": 250}
 """Thresholds of request clusters in published production use (Anthropic Economic Index, September 2025)."""
 
 
+Purpose = Literal["topic", "word", "pair", "cell", "sensitive"]
+"""What noise is for: each has an ε of its own (`CLIO_EPSILON_TOPIC` …)."""
+
+
 class SettingsError(ValueError):
     """A setting is unknown, malformed or out of range. The message names it and says what is allowed."""
 
@@ -116,15 +120,29 @@ class Settings(BaseSettings):
     sensitive_word_min_accounts: int = Field(
         12, ge=2, description="The same for kinds of words that can hurt."
     )
-    pair_min_accounts: int = Field(3, ge=2, description="Accounts that must support two words in one clause.")
+    pair_min_accounts: int = Field(
+        5, ge=3, description="Accounts that must support two words in one clause, with noise."
+    )
     cell_min_conversations: int = Field(
         15, ge=1, description="Conversations a published cell needs, with noise."
     )
     cell_min_accounts: int = Field(5, ge=1, description="Accounts a published cell needs, with noise.")
     epsilon: float = Field(
-        1.0, gt=0, description="Noise: ε per comparison (`inf` is no noise, for tests alone)."
+        1.0,
+        gt=0,
+        description="Noise: ε per comparison, where none is set for its purpose (`inf` is no noise, for tests alone).",
     )
-    epsilon_sensitive: float = Field(0.5, gt=0, description="The same for kinds of words that can hurt.")
+    epsilon_topic: float | None = Field(
+        None, gt=0, description="Whether a topic is large enough: its conversations and accounts together."
+    )
+    epsilon_word: float | None = Field(None, gt=0, description="Whether enough accounts use a word.")
+    epsilon_pair: float | None = Field(None, gt=0, description="Whether enough use two words in one clause.")
+    epsilon_cell: float | None = Field(
+        None, gt=0, description="A published count; and, once more, whether enough accounts are in it."
+    )
+    epsilon_sensitive: float = Field(
+        0.5, gt=0, description="Words, and pairs with a word, of kinds that can hurt."
+    )
 
     # Clusters.
     cluster_size: int | None = Field(
@@ -200,6 +218,11 @@ class Settings(BaseSettings):
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def epsilon_of(self, purpose: Purpose) -> float:
+        """ε of one comparison for a purpose."""
+        own: float | None = getattr(self, f"epsilon_{purpose}")
+        return self.epsilon if own is None else own
 
     @property
     def partition_languages(self) -> tuple[str, ...]:

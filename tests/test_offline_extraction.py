@@ -119,10 +119,6 @@ def test_a_long_request_is_cut_at_a_sentence() -> None:
     assert request.endswith(".")
 
 
-def test_requests_are_scrubbed_of_personal_data() -> None:
-    assert "jane.roe@example.org" not in request_of("Write a reminder to jane.roe@example.org about rent")
-
-
 def test_what_cannot_be_read_is_said_to_be_unread_and_not_guessed() -> None:
     found = read("", "🙂🙂", "```\nx = 1\n```")
     assert found["status"].to_list() == [UNREAD] * 3

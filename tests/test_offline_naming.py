@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ import pytest
 
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 from clio_dagster.analyst.offline.tongues import tongues
-from clio_dagster.analyst.protocol import NamingSample, Node, ParentSample, Summary, Vocabulary
+from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary, Vocabulary
 from clio_dagster.embedding import make_embedder
 from clio_dagster.privacy.segmentation import segment
 from clio_dagster.privacy.vocabulary import parent_vocabulary, support, violations
@@ -326,8 +327,22 @@ def test_labels_of_harm_name_no_parent_of_harmless_children(analyst, children):
     ],
 )
 def test_the_auditor_lowers_its_score_for_what_could_name_somebody(analyst, name, description, score):
-    assert analyst.audit([Summary(name, description)]) == [score]
+    words = Vocabulary({word: 1.0 for word in re.findall(r"\w+", f"{name} {description}".casefold())})
+    assert analyst.audit([AuditSample(Summary(name, description), words)]) == [score]
+
+
+@pytest.mark.parametrize(("word", "score"), [("zqkiln", 2), ("lupus", 2), ("question", 5)])
+def test_the_auditor_lowers_its_score_for_a_word_that_too_few_used(analyst, word, score):
+    summary = Summary(f"Help with a {word}", "Users asked for help.")
+    assert analyst.audit([AuditSample(summary, Vocabulary())]) == [score]
+
+
+def test_a_word_that_can_hurt_is_never_wholly_general(analyst):
+    summary = Summary("Help with lupus", "Users asked for help.")
+    assert analyst.audit([AuditSample(summary, Vocabulary({"lupus": 1.0}))]) == [3]
 
 
 def test_the_auditor_distrusts_full_names(analyst):
-    assert analyst.audit([Summary("Complaints about Maria Lopez", "Users asked about Maria Lopez.")])[0] <= 2
+    words = Vocabulary({word: 1.0 for word in ("complaints", "maria", "lopez")})
+    summary = Summary("Complaints about Maria Lopez", "Users asked about Maria Lopez.")
+    assert analyst.audit([AuditSample(summary, words)])[0] <= 2

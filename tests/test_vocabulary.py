@@ -123,7 +123,7 @@ def test_two_supported_words_are_no_supported_pair(settings):
         {
             "my bicycle": accounts(9),
             "my kayak": accounts(9, "b"),
-            "a bicycle on my kayak": accounts(2, "c"),
+            "a bicycle on my kayak": accounts(4, "c"),
             "a bicycle, then a kayak": accounts(9, "d"),
         }
     )

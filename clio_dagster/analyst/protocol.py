@@ -28,11 +28,14 @@ class Vocabulary:
 
     `words` maps each supported word, case-folded, to its class-based weight in this cluster (accounts that used
     it here against elsewhere; higher is more telling). `pairs` holds the unordered pairs of supported words that
-    enough accounts used within one clause.
+    enough accounts used within one clause. `shares` is the share of the cluster's accounts that used each word,
+    where it is known. Weights and shares are of noised counts: whoever ranks words by them learns no more than the
+    noise allows.
     """
 
     words: dict[str, float] = field(default_factory=dict)
     pairs: frozenset[frozenset[str]] = frozenset()
+    shares: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class NamingSample:
     vocabulary: Vocabulary
     language: str  # the language that most of its accounts write in
     centroid: np.ndarray  # float32, unit length
+    refused_for: Sequence[str] = ()  # what was wrong with the last answer, where it is asked again
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ class ParentSample:
     weights: Sequence[int]  # conversations of each child, for judging what is typical
     vocabulary: Vocabulary
     language: str
+    refused_for: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class AuditSample:
+    """What an auditor sees of a topic: its summary, and the words that its own accounts support."""
+
+    summary: Summary
+    vocabulary: Vocabulary
 
 
 class Analyst(Protocol):
@@ -98,6 +111,6 @@ class Analyst(Protocol):
         """Names for parents from the children that they were given, distinct from one another."""
         ...
 
-    def audit(self, summaries: Sequence[Summary]) -> list[int]:
+    def audit(self, samples: Sequence[AuditSample]) -> list[int]:
         """Privacy score of each, from 1 (names a person) to 5 (fully general)."""
         ...

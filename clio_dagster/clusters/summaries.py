@@ -10,6 +10,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, Summary, Vocabulary
 from clio_dagster.clusters.sampling import naming_samples
+from clio_dagster.privacy.naming import named as named_by
 from clio_dagster.privacy.vocabulary import support, violations
 from clio_dagster.settings import Settings
 from clio_dagster.tables import CLUSTER_SUMMARIES, VOCABULARIES
@@ -25,8 +26,11 @@ def summarise(
     previous: pl.DataFrame,
     settings: Settings,
     key: bytes,
+    stand_in: Analyst | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Name every cluster that passes the thresholds (paper, G.5); the others never reach the analyst.
+
+    `stand_in` names what the analyst names wrongly twice (privacy/naming.py); None where that is the analyst itself.
 
     `facets` (conversation_id, date, request) lie row by row beside `vectors` (n × dimensions). `previous` holds
     tables.CLUSTER_SUMMARIES of the window's dates: a topic that persists keeps its latest name while its words are
@@ -51,7 +55,7 @@ def summarise(
     samples = naming_samples(
         passing, named, vectors[named["vector_row"].to_numpy()], vocabularies, seed=settings.seed
     )
-    answers = analyst.name_clusters(samples) if samples else []
+    answers = named_by(samples, analyst.name_clusters, stand_in.name_clusters if stand_in else None)
     topics = passing["topic"].to_list()
     chosen = keep_standing_names(topics, answers, [sample.vocabulary for sample in samples], previous)
     summaries = passing.select("date", "clustered_by", "cluster_id", "topic").with_columns(

@@ -12,8 +12,9 @@ generic ones that their vectors crowd together, and a changed name would move it
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,7 @@ from clio_dagster.clusters.kmeans import normalized, spherical_kmeans
 from clio_dagster.hierarchy.levels import level_sizes, shares
 from clio_dagster.hierarchy.persistence import kept_summaries, leaf_topics, parent_topics
 from clio_dagster.privacy.accounts import owner
+from clio_dagster.privacy.naming import named as named_by
 from clio_dagster.privacy.vocabulary import parent_vocabulary
 from clio_dagster.settings import Settings
 from clio_dagster.tables import HIERARCHY
@@ -71,6 +73,7 @@ def build_hierarchy(
     settings: Settings,
     date: dt.date,
     clustered_by: str,
+    stand_in: Analyst | None = None,
 ) -> tuple[pl.DataFrame, dict[str, Vocabulary]]:
     """The whole tree (tables.HIERARCHY) and each node's vocabulary by node_id.
 
@@ -80,7 +83,8 @@ def build_hierarchy(
     words are still supported. A child that would be its parent's only one stands beside the parents instead
     and takes part in the level above: at the top, parent_id is null at whatever level. A base node's id is
     `0-CLUSTER_ID`; parents are numbered in the order of their topics, so that no number tells a size.
-    Conversations and accounts are distinct ones among counted members.
+    Conversations and accounts are distinct ones among counted members. `stand_in` names the parents that the
+    analyst names wrongly twice (privacy/naming.py); None where that is the analyst itself.
 
     Raises HierarchyError where the analyst proposes no parent or assigns outside what it was given.
     """
@@ -103,6 +107,7 @@ def build_hierarchy(
         made = _parents(
             [[nodes[child] for child in family] for family in parents],
             analyst,
+            stand_in,
             level=level,
             topic_of=topic_of,
             earlier=earlier,
@@ -201,6 +206,7 @@ def _propose(
 def _parents(
     families: list[list[_Topic]],
     analyst: Analyst,
+    stand_in: Analyst | None,
     *,
     level: int,
     topic_of: Mapping[int, str],
@@ -236,7 +242,7 @@ def _parents(
         )
         for topic, summary, family, vocabulary, spoken, below in zip(
             topics,
-            _renamed(samples, topics, words, analyst, previous),
+            _renamed(samples, topics, words, partial(_rename, analyst=analyst, stand_in=stand_in), previous),
             families,
             words,
             languages,
@@ -250,24 +256,24 @@ def _renamed(
     samples: Sequence[ParentSample],
     topics: Sequence[str],
     vocabularies: Sequence[Vocabulary],
-    analyst: Analyst,
+    rename: Callable[[Sequence[ParentSample]], list[Summary]],
     previous: pl.DataFrame,
 ) -> list[Summary]:
     """Names that persist stay, the rest are asked for; all are, where a new one equals a kept one."""
     kept = kept_summaries(topics, vocabularies, previous)
     open_ = [sample for sample, summary in zip(samples, kept, strict=True) if summary is None]
-    fresh = iter(_rename(open_, analyst))
+    fresh = iter(rename(open_))
     named = [summary or next(fresh) for summary in kept]
     if len({summary.name.casefold() for summary in named}) == len(named) or len(open_) == len(samples):
         return named
-    return _rename(samples, analyst)
+    return rename(samples)
 
 
-def _rename(samples: Sequence[ParentSample], analyst: Analyst) -> list[Summary]:
-    named = analyst.rename(samples) if samples else []
-    if len(named) != len(samples):
-        raise HierarchyError(f"hierarchy: {len(samples)} parents to rename, {len(named)} names came back")
-    return named
+def _rename(samples: Sequence[ParentSample], *, analyst: Analyst, stand_in: Analyst | None) -> list[Summary]:
+    answers = named_by(samples, analyst.rename, stand_in.rename if stand_in else None)
+    if len(answers) != len(samples):
+        raise HierarchyError(f"hierarchy: {len(samples)} parents to rename, {len(answers)} names came back")
+    return answers
 
 
 def _middle(children: Sequence[_Topic]) -> np.ndarray:

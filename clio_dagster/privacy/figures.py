@@ -90,10 +90,12 @@ def noise_of(
         names,
         key=key,
         purpose=f"{purpose} conversations",
-        epsilon=settings.epsilon,
+        epsilon=settings.epsilon_of("cell"),
         sensitivity=settings.account_cap,
     )
-    accounts = two_sided_geometric(names, key=key, purpose=f"{purpose} accounts", epsilon=settings.epsilon)
+    accounts = two_sided_geometric(
+        names, key=key, purpose=f"{purpose} accounts", epsilon=settings.epsilon_of("cell")
+    )
     return conversations, accounts
 
 

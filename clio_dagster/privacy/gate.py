@@ -8,12 +8,13 @@ published node, and `verify` adds what needs the vocabularies. Reasons never hol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
-from clio_dagster.analyst.protocol import Vocabulary
+from clio_dagster.analyst.protocol import AuditSample, Vocabulary
 from clio_dagster.privacy.detector import detect
+from clio_dagster.privacy.naming import DESCRIPTION_CHARACTERS, NAME_CHARACTERS, NAME_WORDS
 from clio_dagster.privacy.thresholds import size_reasons
 from clio_dagster.privacy.vocabulary import violations
 from clio_dagster.settings import Settings
@@ -21,10 +22,6 @@ from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED, WITHHELD
 
 LOWEST_SCORE = 3
 """Auditor's score from which a summary may be published (paper, privacy auditing)."""
-
-NAME_WORDS = 10
-NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 120, 600
-"""Most characters, since not every script has words to count."""
 
 _NO_REASON = pl.lit([], dtype=pl.List(pl.String))
 
@@ -69,6 +66,24 @@ def audit_tree(
         pl.when(reasons.list.len() == 0).then(pl.lit(PUBLISHED)).otherwise(pl.lit(WITHHELD)).alias("status"),
         pl.col("privacy_score").fill_null(1).clip(1, 5),
     ).select(*AUDITED_SUMMARIES.schema)
+
+
+def lowest_scores(
+    samples: Sequence[AuditSample], auditors: Sequence[Callable[[Sequence[AuditSample]], list[int]]]
+) -> pl.Series:
+    """The lowest of the auditors' scores of each (P6): no auditor can talk another out of what it found.
+
+    A score that is none of 1 to 5 is 1, and so are all of an auditor that does not score each.
+    """
+    lowest = [5] * len(samples)
+    for audit in auditors:
+        given = audit(samples)
+        if len(given) != len(samples):
+            given = [1] * len(samples)
+        lowest = [
+            min(low, score if score in range(1, 6) else 1) for low, score in zip(lowest, given, strict=True)
+        ]
+    return pl.Series("privacy_score", lowest, dtype=pl.Int8)
 
 
 def refusals(audited: pl.DataFrame, *, settings: Settings, key: bytes) -> list[str]:

@@ -115,7 +115,8 @@ def size_reasons(
 
     `tallies`: topic, conversations, accounts, and `leaves` where a topic sums several base clusters (1
     without). The draw belongs to the topic, so a topic meets the same edge on every date and wherever it is
-    asked.
+    asked. Conversations and accounts are two comparisons, and what shows is whether both hold: each has half of
+    the topic's ε, so that its appearance tells one account in from out by a factor of e^ε at most.
     """
     leaves = tallies["leaves"] if "leaves" in tallies.columns else pl.repeat(1, len(tallies), eager=True)
     rows = tallies.select(
@@ -131,11 +132,11 @@ def size_reasons(
                 part["topic"],
                 key=key,
                 purpose="topic conversations",
-                epsilon=settings.epsilon,
+                epsilon=settings.epsilon_of("topic") / 2,
                 sensitivity=settings.account_cap * count,
             ).alias("conversation_noise"),
             two_sided_geometric(
-                part["topic"], key=key, purpose="topic accounts", epsilon=settings.epsilon
+                part["topic"], key=key, purpose="topic accounts", epsilon=settings.epsilon_of("topic") / 2
             ).alias("account_noise"),
         )
         for (count,), part in rows.group_by("leaves")

@@ -10,12 +10,12 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clio_dagster.release.contract import ReleaseError
-from clio_dagster.settings import Settings
+from clio_dagster.settings import Purpose, Settings
 
 SCHEMA_VERSION = 1
 """Raised when a table of the release loses or changes a column."""
@@ -59,6 +59,9 @@ class Noise(_Part):
     mechanism: Literal["two-sided geometric"] = "two-sided geometric"
     epsilon: float | None = Field(gt=0)
     epsilon_sensitive: float | None = Field(gt=0)
+    by_purpose: dict[str, float | None] = Field(
+        default_factory=dict, description="ε of each purpose of noise (settings.Purpose)."
+    )
     sensitivity: int = Field(default=1, ge=1)
     within: int | None = Field(default=None, description="95 of 100 counts lie within this of the truth.")
     statement: str = ""
@@ -68,10 +71,20 @@ class Noise(_Part):
     def _infinite_is_none(cls, value: Any) -> Any:
         return None if isinstance(value, float) and math.isinf(value) else value
 
+    @field_validator("by_purpose", mode="before")
+    @classmethod
+    def _infinite_are_none(cls, value: Any) -> Any:
+        return {purpose: cls._infinite_is_none(epsilon) for purpose, epsilon in value.items()}
+
+    @property
+    def cell(self) -> float | None:
+        """ε of a published count."""
+        return self.by_purpose.get("cell", self.epsilon)
+
     @model_validator(mode="after")
     def _state(self) -> Self:
         """`within` and `statement` follow from the rest, whatever was given."""
-        within = None if self.epsilon is None else noise_bound(self.epsilon, self.sensitivity)
+        within = None if self.cell is None else noise_bound(self.cell, self.sensitivity)
         object.__setattr__(self, "within", within)
         object.__setattr__(self, "statement", _noise_statement(self))
         return self
@@ -159,6 +172,7 @@ def make_manifest(
         noise=Noise(
             epsilon=settings.epsilon,
             epsilon_sensitive=settings.epsilon_sensitive,
+            by_purpose={purpose: settings.epsilon_of(purpose) for purpose in get_args(Purpose)},
             sensitivity=sensitivity or settings.account_cap,
         ),
         models=Models(analyst=analyst, embedder=embedder),
@@ -196,12 +210,12 @@ def noise_bound(epsilon: float, sensitivity: int, confidence: float = 0.95) -> i
 
 
 def _noise_statement(noise: Noise) -> str:
-    if noise.epsilon is None:
+    if noise.cell is None:
         return "Counts carry no noise: they are exact, and fit for tests alone."
     return (
         f"Every count is a day's count, with at most {noise.sensitivity} conversations of one account, and "
-        f"with two-sided geometric noise (ε = {noise.epsilon:g}, sensitivity {noise.sensitivity}) drawn once "
-        f"and never again, so that 95 of 100 lie within {noise.within} of what was counted. Every share, "
-        "lift, interval and trend is computed from such counts. This bounds what one count gives away; it is "
-        "no bound over everything published together."
+        f"with two-sided geometric noise (ε = {noise.cell:g}, sensitivity {noise.sensitivity}) drawn once "
+        f"and never again, so that 95 of 100 lie within {noise.within} of what was counted. A later correction "
+        "carries noise of its own. Every share, lift, interval and trend is computed from such counts. This "
+        "bounds what one count gives away; it is no bound over everything published together."
     )

@@ -22,7 +22,7 @@ from clio_dagster.analyst.offline.parents import (
     rename_parents,
 )
 from clio_dagster.analyst.offline.topics import name_topics
-from clio_dagster.analyst.protocol import NamingSample, Node, ParentSample, Summary
+from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary
 
 if TYPE_CHECKING:
     from clio_dagster.embedding import Embedder
@@ -33,7 +33,7 @@ class OfflineAnalyst:
     runs."""
 
     name = "offline"
-    version = "3"
+    version = "4"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -64,5 +64,5 @@ class OfflineAnalyst:
     def rename(self, parents: Sequence[ParentSample]) -> list[Summary]:
         return rename_parents(parents, self._headings)
 
-    def audit(self, summaries: Sequence[Summary]) -> list[int]:
-        return audit_summaries(summaries)
+    def audit(self, samples: Sequence[AuditSample]) -> list[int]:
+        return audit_summaries(samples)

@@ -1,8 +1,8 @@
 """The offline reading of one slice: each conversation's request, task, concern and refusal (paper, G.4).
 
-It puts together what `requests`, `tasks`, `concern` and `refusals` find, and scrubs what leaves as text. It
-needs no vectors: the embedder is asked only which languages it knows, because a request that cannot be
-clustered is better counted as not understood than given a topic at random.
+It puts together what `requests`, `tasks`, `concern` and `refusals` find; what leaves as text is scrubbed where
+facets are kept. It needs no vectors: the embedder is asked only which languages it knows, because a request that
+cannot be clustered is better counted as not understood than given a topic at random.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def extract(conversations: pl.DataFrame, *, embedder: Embedder) -> pl.DataFrame:
     """Facets of each conversation, in the given order (protocol.Analyst.extract).
 
     `conversations` are rows of tables.RAW_CONVERSATIONS, of any languages. Returns conversation_id, status,
-    request (in the user's language, at most about 300 characters, scrubbed), task (one of tasks.TASKS, in
+    request (in the user's language, at most about 300 characters), task (one of tasks.TASKS, in
     English), concerning (1 to 5) and refused; the last four are null unless status is `read`. A conversation
     is `unread` where the user wrote no words of their own, and `language not understood` where the embedder
     or the word lists do not know its language. Each row depends on its own conversation alone (P11).
@@ -57,8 +57,6 @@ def extract(conversations: pl.DataFrame, *, embedder: Embedder) -> pl.DataFrame:
 
 def _read(understood: pl.DataFrame) -> pl.DataFrame:
     """The facets of those with a request: place, request, task, concerning, refused."""
-    from clio_dagster.privacy.detector import scrub
-
     turns = user_turns(understood)
     requests = find_requests(turns)
     tasks = find_tasks(requests.with_columns(folded=fold(pl.col("request"))))
@@ -69,7 +67,7 @@ def _read(understood: pl.DataFrame) -> pl.DataFrame:
         .join(places, on="row", how="left", maintain_order="left")
         .select(
             "place",
-            scrub(requests["request"]).alias("request"),
+            "request",
             "task",
             "refused",
             concerning=rate(pl.col("score").fill_null(1.0), pl.col("refused")),

@@ -83,7 +83,7 @@ class Reading:
 def read_samples(samples: Sequence[NamingSample]) -> list[Reading]:
     """Phrases and word weights of each sample, in order."""
     words = sample_words(samples)
-    weights = word_weights(words, len(samples))
+    weights = word_weights(words, samples)
     shares = language_shares(words)
     readings = []
     for start in range(0, len(samples), _BATCH):

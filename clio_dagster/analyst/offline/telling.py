@@ -131,14 +131,27 @@ def language_shares(words: pl.DataFrame) -> dict[int, dict[str, float]]:
     return shares
 
 
-def word_weights(words: pl.DataFrame, samples: int) -> pl.DataFrame:
-    """sample, word, weight: share of the inside texts that hold it, against other clusters and the nearest
-    outsiders."""
+def word_weights(words: pl.DataFrame, samples: Sequence[NamingSample]) -> pl.DataFrame:
+    """sample, word, weight: share of those inside that use it, against other clusters and the nearest outsiders.
+
+    Of a supported word the share is the one of its cluster's accounts, with its noise: which of the words that
+    enough accounts used is the most telling must not hang on one of them. Of a generic word it is that of the
+    texts.
+    """
     texts = (
         words.select("sample", "inside", "text")
         .unique()
         .group_by("sample")
         .agg(inside_texts=pl.col("inside").sum(), outside_texts=(~pl.col("inside")).sum())
+    )
+    noised = pl.DataFrame(
+        [
+            (number, word, share)
+            for number, sample in enumerate(samples)
+            for word, share in sample.vocabulary.shares.items()
+        ],
+        schema={"sample": pl.Int64, "word": pl.String, "noised": pl.Float64},
+        orient="row",
     )
     found = (
         words.filter("telling")
@@ -147,14 +160,15 @@ def word_weights(words: pl.DataFrame, samples: int) -> pl.DataFrame:
         .group_by("sample", "tongue", "word")
         .agg(inside_found=pl.col("inside").sum(), outside_found=(~pl.col("inside")).sum())
         .join(texts, on="sample")
+        .join(noised, on=["sample", "word"], how="left")
         .with_columns(
-            share=pl.col("inside_found") / pl.col("inside_texts"),
+            share=pl.coalesce("noised", pl.col("inside_found") / pl.col("inside_texts")),
             near=pl.col("outside_found") / pl.max_horizontal("outside_texts", 1),
         )
     )
     elsewhere = (
-        (pl.col("share").sum().over("tongue", "word") - pl.col("share")) / (samples - 1)
-        if samples > 1
+        (pl.col("share").sum().over("tongue", "word") - pl.col("share")) / (len(samples) - 1)
+        if len(samples) > 1
         else pl.col("near")
     )
     reference = 0.6 * elsewhere + 0.4 * pl.col("near") + 0.01

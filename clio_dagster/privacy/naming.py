@@ -1,0 +1,77 @@
+"""Names that may stand, whoever wrote them: checked, asked for once more, then replaced (P5, P6).
+
+Answers the model, which obeys what it reads and copies what it was shown: a name or description with a word or pair
+that too few accounts support, with personal data or too long is refused. The analyst is told how many words lack
+support, never which; what fails again is named by the stand-in, which composes from supported words alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import polars as pl
+
+from clio_dagster.analyst.protocol import NamingSample, ParentSample, Summary, Vocabulary
+from clio_dagster.privacy.detector import detect
+from clio_dagster.privacy.vocabulary import violations
+
+NAME_WORDS = 10
+NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 120, 600
+"""Most characters, since not every script has words to count."""
+
+Sample = TypeVar("Sample", NamingSample, ParentSample)
+Ask = Callable[[Sequence[Sample]], list[Summary]]
+
+
+def named(samples: Sequence[Sample], ask: Ask[Sample], stand_in: Ask[Sample] | None) -> list[Summary]:
+    """A summary for each sample. `stand_in` is asked where `ask` has failed twice; None: what `ask` says stands.
+
+    An answer that is missing is a failure like any. The gate judges whatever comes out once more.
+    """
+    if stand_in is None or not samples:
+        return ask(samples) if samples else []
+    answers: list[Summary | None] = list(_answers(samples, ask))
+    for again in (ask, stand_in):
+        refused = _refused(answers, samples)
+        if not refused:
+            break
+        told = [replace(samples[place], refused_for=reasons) for place, reasons in refused.items()]
+        for place, answer in zip(refused, _answers(told, again), strict=True):
+            answers[place] = answer
+    return [answer or Summary("", "") for answer in answers]
+
+
+def faults(summaries: Sequence[Summary], vocabularies: Sequence[Vocabulary]) -> list[list[str]]:
+    """What keeps each summary from standing; empty where nothing does. Reasons never hold a word of it."""
+    texts = [text for summary in summaries for text in (summary.name, summary.description)]
+    kinds = detect(pl.Series(texts, dtype=pl.String)).select("row", "kind").unique(maintain_order=True)
+    found: list[list[str]] = [[] for _ in summaries]
+    for row, kind in kinds.iter_rows():
+        found[row // 2].append(f"{('name', 'description')[row % 2]}: looks like {kind}")
+    for reasons, summary, vocabulary in zip(found, summaries, vocabularies, strict=True):
+        for part, text in (("name", summary.name), ("description", summary.description)):
+            reasons += [f"{part}: {reason}" for reason in violations(text, vocabulary)]
+            if not text.strip():
+                reasons.append(f"{part} is empty")
+        if len(summary.name.split()) > NAME_WORDS or len(summary.name) > NAME_CHARACTERS:
+            reasons.append(f"name is longer than {NAME_WORDS} words")
+        if len(summary.description) > DESCRIPTION_CHARACTERS:
+            reasons.append(f"description is longer than {DESCRIPTION_CHARACTERS} characters")
+    return found
+
+
+def _refused(answers: Sequence[Summary | None], samples: Sequence[Sample]) -> dict[int, list[str]]:
+    given = {place: answer for place, answer in enumerate(answers) if answer is not None}
+    wrong = dict(
+        zip(given, faults(list(given.values()), [samples[place].vocabulary for place in given]), strict=True)
+    )
+    missing = {place: ["no answer"] for place in range(len(samples)) if place not in given}
+    return {place: reasons for place, reasons in sorted({**wrong, **missing}.items()) if reasons}
+
+
+def _answers(samples: Sequence[Sample], ask: Ask[Sample]) -> list[Summary | None]:
+    """An answer to each; none to any where their number is wrong, as nobody can say whose is whose."""
+    answers = ask(samples)
+    return list(answers) if len(answers) == len(samples) else [None] * len(samples)
