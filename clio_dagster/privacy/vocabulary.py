@@ -1,10 +1,10 @@
 """P5: which words, and which pairs of words, enough accounts of a cluster used for a name to use them.
 
-The comparison is never against a bare minimum: an attacker who seeds every candidate word from one account
-too few would see exactly the word that a target used. Each count meets its minimum with noise drawn once per
-topic and word. Two words that many used are no licence for the statement that one person made of them, so
-pairs within a clause need support of their own. How the words are cut is in segmentation.py, which are
-generic in word_lists.py.
+Answers the colluder, who seeds every candidate word from one account too few and would see exactly the word that a
+target used: the comparison is never against a bare minimum, but each count meets it with noise, drawn once per topic
+and word, and words are ranked by the noised count. Two words that many used are no licence for the statement that one
+person made of them, so pairs within a clause need support of their own. Inflected forms of a word count together
+(inflection.py). How the words are cut is in segmentation.py, which are generic in word_lists.py.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations
+from typing import Literal
 
 import polars as pl
 
 from clio_dagster.analyst.protocol import Vocabulary
+from clio_dagster.privacy.inflection import base_forms
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.privacy.segmentation import segment
 from clio_dagster.privacy.word_lists import (
@@ -151,7 +153,8 @@ def _violations(text: str, language: str, vocabulary: Vocabulary) -> list[str]:
 
 
 def _words_used(members: pl.DataFrame) -> pl.DataFrame:
-    """Distinct non-generic words: cluster_id, account, text number, clause, word."""
+    """Distinct non-generic words: cluster_id, account, row (of the text), clause, word, form (its base
+    form), hurts (whether either is of a kind that can hurt)."""
     known = members.filter(pl.col("account").is_not_null() & pl.col("text").is_not_null())
     # A text that many wrote is cut once.
     distinct = known.select("text", "language").unique(maintain_order=True).with_row_index("row")
@@ -159,7 +162,11 @@ def _words_used(members: pl.DataFrame) -> pl.DataFrame:
     generic = pl.Series(sorted(every_generic_word()), dtype=pl.String)
     tokens = tokens.filter(~pl.col("word").is_in(generic.implode()))
     tokens = tokens.join(_proper_nouns(tokens, distinct), on="word", how="anti")
-    tokens = tokens.select("row", "clause", "word").unique()
+    languages = tokens.join(distinct.select("row", "language"), on="row", maintain_order="left")["language"]
+    tokens = tokens.with_columns(base_forms(tokens["word"], languages))
+    sensitive = pl.Series(sorted(sensitive_words()), dtype=pl.String).implode()
+    hurts = pl.col("word").is_in(sensitive) | pl.col("form").is_in(sensitive)
+    tokens = tokens.select("row", "clause", "word", "form", hurts.alias("hurts")).unique()
     people = known.select("cluster_id", "account", "text", "language").unique()
     return (
         people.join(distinct, on=["text", "language"], nulls_equal=True)
@@ -191,93 +198,114 @@ def _proper_nouns(tokens: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 def _supported_words(
     used: pl.DataFrame, clusters: pl.DataFrame, *, settings: Settings, key: bytes
 ) -> pl.DataFrame:
-    """cluster_id, topic, word, accounts, share, weight of what passes.
+    """cluster_id, topic, form, hurts, word, share, weight of every word whose base form enough accounts used.
 
-    Share and weight are of the noised count, so that which of several supported words leads says no more than that
-    each is supported.
+    Share and weight are of the form's noised count, so that which of several supported words leads says no more than
+    that each is supported.
     """
-    counts = used.group_by("cluster_id", "word").agg(accounts=pl.col("account").n_unique().cast(pl.Int64))
-    counts = counts.filter(pl.col("accounts") >= _FLOOR_ACCOUNTS).join(clusters, on="cluster_id")
-    sizes = used.group_by("cluster_id").agg(size=pl.col("account").n_unique())
-    sensitive = pl.col("word").is_in(pl.Series(sorted(sensitive_words()), dtype=pl.String).implode())
-    noised = pl.concat(
-        _noised(
-            counts.filter(which), ["topic", "word"], purpose="word", epsilon=epsilon, key=key
-        ).with_columns(pl.lit(minimum).alias("minimum"))
-        for which, minimum, epsilon in (
-            (~sensitive, settings.word_min_accounts, settings.epsilon_of("word")),
-            (sensitive, settings.sensitive_word_min_accounts, settings.epsilon_of("sensitive")),
+    forms = (
+        used.group_by("cluster_id", "form")
+        .agg(
+            accounts=pl.col("account").n_unique().cast(pl.Int64),
+            hurts=pl.col("hurts").any(),
         )
-    ).join(sizes, on="cluster_id")
+        .filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
+        .join(clusters, on="cluster_id")
+    )
+    sizes = used.group_by("cluster_id").agg(size=pl.col("account").n_unique())
     share = (pl.col("noised") / pl.col("size")).clip(0.0, 1.0)
-    everywhere = pl.col("share").sum().over("word") / max(len(sizes), 1)
+    everywhere = pl.col("share").sum().over("form") / max(len(sizes), 1)
+    weight = (pl.col("share") * (pl.col("share") / everywhere).log()).clip(lower_bound=0.0)
+    supported = (
+        _noised(forms, ["topic", "form"], "word", settings=settings, key=key)
+        .join(sizes, on="cluster_id")
+        .with_columns(share=share)
+        .with_columns(weight=weight)
+        .filter(
+            pl.col("noised")
+            >= pl.when("hurts")
+            .then(settings.sensitive_word_min_accounts)
+            .otherwise(settings.word_min_accounts)
+        )
+    )
+    surfaces = used.group_by("cluster_id", "form", "word").agg(accounts=pl.col("account").n_unique())
     return (
-        noised.with_columns(share=share)
-        .with_columns(weight=(pl.col("share") * (pl.col("share") / everywhere).log()).clip(lower_bound=0.0))
-        .filter(pl.col("noised") >= pl.col("minimum"))
-        .select("cluster_id", "topic", "word", "accounts", "share", "weight")
+        supported.drop("accounts")
+        .join(surfaces.filter(pl.col("accounts") >= _FLOOR_ACCOUNTS), on=["cluster_id", "form"])
+        .select("cluster_id", "topic", "form", "hurts", "word", "share", "weight")
     )
 
 
 def _supported_pairs(
     used: pl.DataFrame, words: pl.DataFrame, *, settings: Settings, key: bytes
 ) -> pl.DataFrame:
-    """cluster_id, first, second (first < second) of the pairs that pass; only supported words are paired."""
+    """cluster_id, first, second (unordered) of the pairs that pass, their base forms counted together.
+
+    Only supported words are paired. What is said of an illness or a place needs as many accounts as a word does.
+    """
+    forms = words.select("cluster_id", "topic", "form", "hurts", "share").unique()
+    clause = ["cluster_id", "topic", "account", "row", "clause"]
     kept = (
-        used.join(words, on=["cluster_id", "word"])
-        .filter(
-            pl.col("accounts").rank("ordinal", descending=True).over("cluster_id", "account", "row", "clause")
-            <= _MOST_WORDS_PER_CLAUSE
-        )
-        .select("cluster_id", "topic", "account", "row", "clause", "word")
-        .sort("cluster_id")
+        used.select("cluster_id", "account", "row", "clause", "form")
+        .unique()
+        .join(forms, on=["cluster_id", "form"])
+        .sort(*clause, "share", "form")
+        .filter(pl.col("share").rank("ordinal", descending=True).over(clause) <= _MOST_WORDS_PER_CLAUSE)
+        .select(*clause, "form", "hurts")
     )
-    rows = kept.group_by("cluster_id", "account", "row", "clause").len()
+    rows = kept.group_by(clause).len()
     rows = rows.group_by("cluster_id").agg(rows=(pl.col("len") ** 2).sum()).sort("cluster_id")
     batches = rows.with_columns(batch=pl.col("rows").cum_sum() // _PAIR_ROWS).select("cluster_id", "batch")
     counted = [
-        _count_pairs(kept.join(batch, on="cluster_id"))
+        _count_pairs(kept.join(batch, on="cluster_id"), clause)
         for _, batch in batches.group_by("batch", maintain_order=True)
     ]
+    schema = {"cluster_id": used.schema["cluster_id"], "first": pl.String, "second": pl.String}
     if not counted:
-        return pl.DataFrame(
-            schema={"cluster_id": used.schema["cluster_id"], "first": pl.String, "second": pl.String}
-        )
+        return pl.DataFrame(schema=schema)
     counts = pl.concat(counted).filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
-    hurts = pl.Series(sorted(sensitive_words()), dtype=pl.String).implode()
-    sensitive = pl.col("first").is_in(hurts) | pl.col("second").is_in(hurts)
-    return pl.concat(
-        _noised(
-            counts.filter(which), ["topic", "first", "second"], purpose="pair", epsilon=epsilon, key=key
-        ).filter(pl.col("noised") >= minimum)
-        for which, minimum, epsilon in (
-            (~sensitive, settings.pair_min_accounts, settings.epsilon_of("pair")),
-            # What is said of an illness or a place needs as many as a word does.
-            (
-                sensitive,
-                max(settings.pair_min_accounts, settings.word_min_accounts),
-                settings.epsilon_of("sensitive"),
-            ),
-        )
-    ).select("cluster_id", "first", "second")
-
-
-def _count_pairs(kept: pl.DataFrame) -> pl.DataFrame:
-    clause = ["cluster_id", "topic", "account", "row", "clause"]
+    minimum = (
+        pl.when("hurts")
+        .then(max(settings.pair_min_accounts, settings.word_min_accounts))
+        .otherwise(settings.pair_min_accounts)
+    )
+    passing = _noised(counts, ["topic", "first", "second"], "pair", settings=settings, key=key).filter(
+        pl.col("noised") >= minimum
+    )
+    surfaces = words.select("cluster_id", "form", "word")
     return (
-        kept.rename({"word": "first"})
-        .join(kept.rename({"word": "second"}), on=clause)
-        .filter(pl.col("first") < pl.col("second"))
-        .group_by("cluster_id", "topic", "first", "second")
-        .agg(accounts=pl.col("account").n_unique().cast(pl.Int64))
+        passing.select("cluster_id", "first", "second")
+        .join(surfaces, left_on=["cluster_id", "first"], right_on=["cluster_id", "form"])
+        .join(surfaces, left_on=["cluster_id", "second"], right_on=["cluster_id", "form"], suffix="_second")
+        .select("cluster_id", first="word", second="word_second")
+    )
+
+
+def _count_pairs(kept: pl.DataFrame, clause: list[str]) -> pl.DataFrame:
+    return (
+        kept.join(kept, on=clause, suffix="_second")
+        .filter(pl.col("form") < pl.col("form_second"))
+        .group_by("cluster_id", "topic", first="form", second="form_second")
+        .agg(
+            accounts=pl.col("account").n_unique().cast(pl.Int64),
+            hurts=(pl.col("hurts") | pl.col("hurts_second")).any(),
+        )
         .sort("cluster_id", "first", "second")
     )
 
 
 def _noised(
-    counts: pl.DataFrame, cell: list[str], *, purpose: str, epsilon: float, key: bytes
+    counts: pl.DataFrame, cell: list[str], purpose: Literal["word", "pair"], *, settings: Settings, key: bytes
 ) -> pl.DataFrame:
-    """`counts` with `noised`: accounts, and noise drawn for the cell that the columns `cell` name."""
-    cells = counts.select(pl.concat_str(cell, separator="\x1f")).to_series()
-    noise = two_sided_geometric(cells, key=key, purpose=purpose, epsilon=epsilon)
-    return counts.with_columns(noised=pl.col("accounts") + noise)
+    """`counts` (accounts, hurts) with `noised`: accounts, and noise drawn for the cell that the columns name."""
+    parts = []
+    for hurts in (False, True):
+        part = counts.filter(pl.col("hurts") == hurts)
+        noise = two_sided_geometric(
+            part.select(pl.concat_str(cell, separator="\x1f")).to_series(),
+            key=key,
+            purpose=purpose,
+            epsilon=settings.epsilon_of("sensitive" if hurts else purpose),
+        )
+        parts.append(part.with_columns(noised=pl.col("accounts") + noise))
+    return pl.concat(parts)

@@ -120,6 +120,7 @@ class _Topic:
             for word, weight in self.reading.weights.get(language, {}).items()
             if word not in empty
             and len(word) > 1
+            and not word.endswith("'s")
             and weight >= (_TELLING if word in self.sample.vocabulary.words else 2 * _TELLING)
         }
 

@@ -30,7 +30,8 @@ def joined(labels: Sequence[str]) -> str:
 def stems(words: Iterable[str]) -> set[str]:
     """The words without common endings, good enough to see that "cards" repeats "card"."""
     return {
-        word.removesuffix("'s").removesuffix("ing").removesuffix("ed").rstrip("se") or word for word in words
+        word.removesuffix("'s").rstrip("s").removesuffix("ing").removesuffix("ed").rstrip("se") or word
+        for word in words
     }
 
 
