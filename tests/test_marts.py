@@ -179,7 +179,7 @@ def test_lift_is_the_share_in_the_topic_over_the_base_rate(warehouse: DuckDBWare
     cells = language_cells("", 1000, es=300, en=700) + language_cells("rain", 100, es=60, en=40)
     write(warehouse, PUBLISHED_CELLS, DAY, cells)
     rows = built(warehouse, "topic_languages").select("language", "share", "base_rate", "lift").rows()
-    assert rows == [("en", 0.4, 0.7, 0.571), ("es", 0.6, 0.3, 2.0)]
+    assert rows == [("en", 0.4, 0.7, 0.6), ("es", 0.6, 0.3, 2.0)]
 
 
 def test_interval_is_katzs_for_topic_against_rest_carried_over_to_the_lift(
@@ -192,8 +192,9 @@ def test_interval_is_katzs_for_topic_against_rest_carried_over_to_the_lift(
     # The rest has 240 of 900; 240 of the language's 300 conversations lie in it.
     log_error = 240 / 300 * math.sqrt((1 - 0.6) / 60 + (1 - 240 / 900) / 240)
     row = built(warehouse, "topic_languages").row(0, named=True)
-    assert row["lift_low"] == pytest.approx(2 * math.exp(-norm.ppf(0.975) * log_error), abs=5e-4)
-    assert row["lift_high"] == pytest.approx(2 * math.exp(norm.ppf(0.975) * log_error), abs=5e-4)
+    low, high = (2 * math.exp(side * norm.ppf(0.975) * log_error) for side in (-1, 1))
+    assert low - 0.1 < row["lift_low"] <= low
+    assert high <= row["lift_high"] < high + 0.1
 
 
 def test_interval_covers_the_true_lift_as_often_as_it_says(warehouse: DuckDBWarehouse) -> None:
@@ -209,7 +210,8 @@ def test_interval_covers_the_true_lift_as_often_as_it_says(warehouse: DuckDBWare
     covered = built(warehouse, "topic_languages").select(
         pl.lit(true).is_between("lift_low", "lift_high").mean()
     )
-    assert covered.item() == pytest.approx(0.95, abs=0.01)
+    # Rounded outwards to one decimal: a little wider, never narrower.
+    assert 0.94 < covered.item() < 0.985
 
 
 def test_p_value_is_the_pooled_z_test_corrected_for_every_test_of_the_date(
@@ -234,7 +236,7 @@ def test_p_value_is_the_pooled_z_test_corrected_for_every_test_of_the_date(
             z = (count / total - (whole - count) / (1000 - total)) / error
             raw.append(2 * norm.sf(abs(z)))
     rows = built(warehouse, "topic_languages")
-    assert rows["p_value"].to_numpy() == pytest.approx(false_discovery_control(raw), rel=1e-6, abs=1e-300)
+    assert rows["p_value"].to_numpy() == pytest.approx(false_discovery_control(raw), rel=0.05, abs=1e-300)
 
 
 def test_p_value_far_in_the_tail_keeps_its_magnitude(warehouse: DuckDBWarehouse) -> None:
@@ -242,7 +244,7 @@ def test_p_value_far_in_the_tail_keeps_its_magnitude(warehouse: DuckDBWarehouse)
     cells = language_cells("", 10_000, es=3000) + language_cells("rain", 1000, es=900)
     write(warehouse, PUBLISHED_CELLS, DAY, cells)
     z = (0.9 - 2100 / 9000) / math.sqrt(0.3 * 0.7 * (1 / 1000 + 1 / 9000))
-    assert built(warehouse, "topic_languages")["p_value"].item() == pytest.approx(2 * norm.sf(z), rel=1e-5)
+    assert built(warehouse, "topic_languages")["p_value"].item() == pytest.approx(2 * norm.sf(z), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -292,8 +294,8 @@ def test_trend_tells_of_each_shown_day_and_its_change_since_the_one_before(
     trends = built(warehouse, "topic_trends")
     assert trends.select("node_id", "conversations", "share", "growth").rows() == [
         ("0-89", 30, 0.3, 0.5),
-        ("0-2", 40, 0.4, 0.33),
-        ("0-0", 50, 0.5, 0.25),
+        ("0-2", 40, 0.4, 0.3),
+        ("0-0", 50, 0.5, 0.3),
     ]
     assert trends["as_of"].unique().to_list() == [DAY]
 
@@ -338,3 +340,26 @@ def test_two_text_facets_keep_apart(warehouse: DuckDBWarehouse) -> None:
 def test_day_without_a_topic_is_an_empty_slice_that_exists(warehouse: DuckDBWarehouse, name: str) -> None:
     assert built(warehouse, name).is_empty()
     assert warehouse.slices(name)["2026-11-08"].rows == 0
+
+
+def test_no_figure_carries_more_digits_than_the_counts_behind_it(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, AUDITED_SUMMARIES, DAY - timedelta(1), [node("0-1", topic="rain")])
+    write(warehouse, PUBLISHED_CELLS, DAY - timedelta(1), [cell("", 4321), cell("rain", 37)])
+    write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
+    cells = language_cells("", 5432, es=1234) + language_cells("rain", 617, es=43)
+    write(warehouse, PUBLISHED_CELLS, DAY, cells)
+    languages = built(warehouse, "topic_languages").row(0, named=True)
+    trend = built(warehouse, "topic_trends").sort("date").row(-1, named=True)
+    topic = built(warehouse, "topics").row(0, named=True)
+    for value, count in (
+        (languages["lift"], 43),
+        (languages["lift_low"], 43),
+        (languages["lift_high"], 43),
+        (languages["share"], 617),
+        (languages["base_rate"], 5432),
+        (trend["growth"], 37),
+        (topic["share"], 5432),
+    ):
+        digits = max(1, int(math.log10(count)))
+        assert value == pytest.approx(round(value, digits), abs=1e-12)
+    assert f"{languages['p_value']:.1e}" == f"{languages['p_value']:.6e}".replace("00000", "")

@@ -7,6 +7,8 @@
 --             every test of the date. erfc is the Chebyshev fit with a relative error below 1.2e-7 everywhere
 --             (Press et al., Numerical Recipes, section 6.2): DuckDB has none.
 --
+-- As many decimals as the smallest count behind a figure has digits to speak of, and two digits of a p-value.
+--
 -- Every count here is a published one. Their noise can make a part larger than its whole: shares stop at 1, and
 -- where no rest is left there is neither interval nor test.
 with cells as (
@@ -135,6 +137,7 @@ ranked as (
 corrected as (
     select
         *,
+        greatest(1, floor(log10(conversations)))::integer as digits,
         case
             when p is not null
                 then min(scaled) over (
@@ -153,8 +156,9 @@ select
     conversations,
     round(share, greatest(1, floor(log10(topic_total)))::integer) as share,
     round(base_rate, greatest(1, floor(log10(base_total)))::integer) as base_rate,
-    round(lift, 3) as lift,
-    round(lift * exp(-1.959964 * log_error), 3) as lift_low,
-    round(lift * exp(1.959964 * log_error), 3) as lift_high,
-    case when corrected_p > 1 then 1.0 else corrected_p end as p_value
+    round(lift, digits) as lift,
+    -- Outwards, so that rounding takes nothing off the interval.
+    floor(lift * exp(-1.959964 * log_error) * power(10, digits)) / power(10, digits) as lift_low,
+    ceil(lift * exp(1.959964 * log_error) * power(10, digits)) / power(10, digits) as lift_high,
+    case when corrected_p > 1 then 1.0 else format('{:.1e}', corrected_p)::double end as p_value
 from corrected

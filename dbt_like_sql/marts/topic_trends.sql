@@ -36,7 +36,10 @@ select
             greatest(1, floor(log10(whole_days.conversations)))::integer
         )
     end as share,
-    round(cells.conversations / nullif(cells.previous, 0)::double - 1, 2) as growth
+    round(
+        cells.conversations / nullif(cells.previous, 0)::double - 1,
+        greatest(1, floor(log10(least(cells.conversations, cells.previous))))::integer
+    ) as growth
 from {{ ref('stg_published_nodes') }} as nodes
 join cells
     on nodes.date = cells.date
