@@ -20,7 +20,6 @@ import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
-from clio_dagster.analyst.offline.english import VAGUE
 from clio_dagster.analyst.protocol import AuditSample, Summary, Vocabulary
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.clusters.kmeans import spherical_kmeans
@@ -29,7 +28,7 @@ from clio_dagster.embedding import embed_texts, make_embedder
 from clio_dagster.hierarchy.hierarchizer import build_hierarchy
 from clio_dagster.privacy.gate import audit_tree, lowest_scores
 from clio_dagster.privacy.vocabulary import tokenize
-from clio_dagster.privacy.word_lists import every_generic_word, function_words, listed_languages
+from clio_dagster.privacy.word_lists import every_generic_word, function_words
 from clio_dagster.settings import USE_LANGUAGES, Settings, load_settings
 from clio_dagster.synthetic.accounts import assign_accounts
 from clio_dagster.tables import CLUSTER_SUMMARIES, CLUSTERS, HIERARCHY, PUBLISHED
@@ -182,16 +181,13 @@ def three_words(
     settings: Settings,
 ) -> float:
     """Share of the passing clusters with three content words that enough accounts used: supported words, and generic
-    ones that are no words of grammar and would be supported if they needed it."""
+    ones that are no function words and would be supported if they needed it."""
     used = members.filter("counted").join(facets.select("conversation_id", "request"), on="conversation_id")
     used = used.with_row_index("row").with_columns(pl.col("row").cast(pl.UInt32))
-    grammar = frozenset().union(*map(function_words, listed_languages()))
+    grammar = frozenset().union(*map(function_words, used["language"].unique()))
     generic = (
         tokenize(used["request"], used["language"])
-        .filter(
-            pl.col("word").is_in(sorted(every_generic_word() - grammar))
-            & ~pl.col("word").is_in(sorted(VAGUE))
-        )
+        .filter(pl.col("word").is_in(sorted(every_generic_word() - grammar)))
         .join(used.select("row", "cluster_id", "account"), on="row")
         .group_by("cluster_id", "word")
         .agg(pl.col("account").n_unique())
