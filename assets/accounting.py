@@ -9,8 +9,8 @@ from datetime import date
 import polars as pl
 
 from assets.partitions import window
-from clio_dagster.conversations.landed import read_landed
-from clio_dagster.quality.accounting import covered, each_once, to_cluster, to_cover, to_embed
+from clio_dagster.conversations.landed import SOURCE, read_landed, read_receipt
+from clio_dagster.quality.accounting import covered, each_once, to_cluster, to_cover, to_embed, to_keep
 from clio_dagster.tables import (
     AUDITED_SUMMARIES,
     CLUSTER_MEMBERS,
@@ -23,6 +23,7 @@ from clio_dagster.tables import (
     RAW_CONVERSATIONS,
     Table,
 )
+from resources.retention import purged_partitions
 from resources.site import Site
 from resources.stage import partition_values
 
@@ -44,19 +45,34 @@ def rows_of(site: Site, table: Table, partitions: Sequence[str], columns: Sequen
 
 
 def _raw_conversations(site: Site, keys: Sequence[str]) -> Sides:
-    landed = [
-        read_landed(site.settings.home, *key.split("|"), columns=["conversation_id"]).with_columns(
-            date=pl.lit(date.fromisoformat(key.split("|")[0])), language=pl.lit(key.split("|")[1])
-        )
-        for key in keys
-    ]
+    landed = _landed(site, keys)
     found = rows_of(site, RAW_CONVERSATIONS, keys, _CONVERSATION)
-    return each_once(pl.concat(landed), *_CONVERSATION), each_once(found, *_CONVERSATION)
+    given = to_keep(landed.filter("has_text"), landed.filter(~pl.col("has_text")), found, _CONVERSATION)
+    return each_once(given, *_CONVERSATION), each_once(found, *_CONVERSATION)
 
 
 def _facets(site: Site, keys: Sequence[str]) -> Sides:
-    given, found = (rows_of(site, table, keys, _CONVERSATION) for table in (RAW_CONVERSATIONS, FACETS))
+    raw, found = (rows_of(site, table, keys, _CONVERSATION) for table in (RAW_CONVERSATIONS, FACETS))
+    purged = purged_partitions(site, RAW_CONVERSATIONS)
+    silent = [key for key in keys if key in purged]
+    given = to_keep(raw, _landed(site, silent), found, _CONVERSATION) if silent else raw
     return each_once(given, *_CONVERSATION), each_once(found, *_CONVERSATION)
+
+
+def _landed(site: Site, keys: Sequence[str]) -> pl.DataFrame:
+    """What counts as landed [date, language, conversation_id, has_text]."""
+    home = site.settings.home
+    return pl.concat(
+        read_landed(home, *key.split("|"), columns=["conversation_id", SOURCE]).select(
+            pl.lit(date.fromisoformat(key.split("|")[0])).alias("date"),
+            pl.lit(key.split("|")[1]).alias("language"),
+            "conversation_id",
+            pl.col(SOURCE)
+            .map_elements(lambda each: not read_receipt(home, each).is_purged, return_dtype=pl.Boolean)
+            .alias("has_text"),
+        )
+        for key in keys
+    )
 
 
 def _embeddings(site: Site, keys: Sequence[str]) -> Sides:
@@ -102,8 +118,14 @@ def _exact_coverage(site: Site, keys: Sequence[str]) -> Sides:
 
 
 ACCOUNTS: dict[str, tuple[str, Callable[[Site, Sequence[str]], Sides]]] = {
-    RAW_CONVERSATIONS.name: ("The conversations are those that landed.", _raw_conversations),
-    FACETS.name: ("There is one row for each raw conversation.", _facets),
+    RAW_CONVERSATIONS.name: (
+        "The conversations are those that landed, but for those whose text was purged.",
+        _raw_conversations,
+    ),
+    FACETS.name: (
+        "There is one row for each raw conversation; any other is of one that landed and whose text was purged.",
+        _facets,
+    ),
     EMBEDDINGS.name: ("There is one vector for each conversation that has a request.", _embeddings),
     CLUSTER_MEMBERS.name: ("Each vector of the window's days is in one cluster.", _cluster_members),
     CLUSTER_SUMMARIES.name: ("Exactly the clusters that pass the thresholds are named.", _cluster_summaries),

@@ -29,6 +29,7 @@ from clio_dagster.quality.accounting import unaccounted
 from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, validate
 from clio_dagster.tables import FROZEN_PARTS, QUARANTINE, RELEASES, TABLES, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
+from resources.retention import purged_partitions
 from resources.site import Site
 
 MEANING = {
@@ -86,6 +87,7 @@ def suite_check(table: Table) -> AssetChecksDefinition:
         partitions = list(context.partition_keys)
         with engine_time("checks"), quiet(f"checks of {table.name}", partitions[0]):
             stored = site.warehouse.slices(table, partitions)
+            purged = _purged(table, site) if table.name in ACCOUNTS else {}
             for group in _groups(partitions, {key: found.rows for key, found in stored.items()}):
                 verdicts += [
                     (partition, families[result.family], result.passed, _metadata(result))
@@ -97,7 +99,7 @@ def suite_check(table: Table) -> AssetChecksDefinition:
                             partition,
                             families[ACCOUNTED_FOR],
                             not (missing or extra),
-                            {"missing": missing, "extra": extra},
+                            {"missing": missing, "extra": extra} | purged.get(partition, {}),
                         )
                         for partition, (missing, extra) in _account(table, group, site).items()
                     ]
@@ -159,6 +161,12 @@ def _account(table: Table, partitions: Sequence[str], site: Site) -> dict[str, t
         for row in differences.select(*by, "missing", "extra").iter_rows()
     }
     return {partition: found.get(partition, (0, 0)) for partition in partitions}
+
+
+def _purged(table: Table, site: Site) -> dict[str, dict[str, str]]:
+    """Since when rows of which partitions are past retention: what is not there any more is not looked for."""
+    since = purged_partitions(site, table)
+    return {key: {"purged": moment.isoformat(timespec="seconds")} for key, moment in since.items()}
 
 
 def _groups(partitions: Sequence[str], rows: dict[str, int]) -> Iterator[list[str]]:

@@ -82,7 +82,9 @@ def read_window(site: Site, key: str) -> tuple[pl.DataFrame, np.ndarray]:
     """
     embedded = site.warehouse.read(EMBEDDINGS, {"date": window(key), "clustered_by": CLUSTERED_BY})
     facets = site.warehouse.read(
-        FACETS, {"date": window(key)}, ["conversation_id", "account", "language", "date", "request"]
+        FACETS,
+        {"date": window(key)},
+        ["conversation_id", "account", "language", "date", "started_at", "request"],
     )
     joined = (
         embedded.select("conversation_id", "date", "language", "vector")

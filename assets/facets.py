@@ -1,20 +1,30 @@
-"""Each conversation reduced to its facets by the analyst, scrubbed of personal data."""
+"""Each conversation reduced to its facets by the analyst, scrubbed of personal data.
+
+Those whose text was purged keep the facets that were read from it.
+"""
 
 import polars as pl
 from dagster import AssetExecutionContext, asset
 
 from assets.common import about
 from assets.partitions import DATE_LANGUAGES
+from clio_dagster.conversations.landed import VERSION, read_landed
 from clio_dagster.facets import facets_of
+from clio_dagster.retention import with_standing
 from clio_dagster.tables import FACETS, RAW_CONVERSATIONS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.readers import AnalystResource, identities
+from resources.retention import as_before_purge, landed_since_purge, purged_partitions
 from resources.site import Site
-from resources.stage import Slices
+from resources.stage import Slices, partition_values
 
 STAGE = Stage(
-    (FACETS,), (Input(RAW_CONVERSATIONS),), uses=lambda site: {"analyst": identities(site.settings)[0]}
+    (FACETS,),
+    (Input(RAW_CONVERSATIONS),),
+    uses=lambda site: {"analyst": identities(site.settings)[0]},
+    facts=landed_since_purge,
+    sees=as_before_purge,
 )
 
 
@@ -23,6 +33,11 @@ def facets(
     context: AssetExecutionContext, raw_conversations: Reader, site: Site, analyst: AnalystResource
 ) -> Slices:
     def make(partition: str) -> dict[str, pl.DataFrame]:
-        return {FACETS.name: facets_of(raw_conversations.read(partition), analyst.analyst)}
+        made = facets_of(raw_conversations.read(partition), analyst.analyst)
+        if partition not in purged_partitions(site, RAW_CONVERSATIONS):
+            return {FACETS.name: made}
+        stored = site.warehouse.read(FACETS, partition_values(FACETS, partition), list(FACETS.schema))
+        landed = read_landed(site.settings.home, *partition.split("|"), columns=VERSION)
+        return {FACETS.name: with_standing(made, stored, landed, VERSION)}
 
     return Slices(context, STAGE, site, make)

@@ -28,7 +28,9 @@ from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
+from resources.erasure import erased_accounts
 from resources.freshness import unlanded_sources
+from resources.retention import purged_days
 from resources.site import Site
 from resources.sources import MissingSource, at_hand, note_landed, versions
 
@@ -112,7 +114,14 @@ def _land(key: str, site: Site) -> Landing:
             advance(position - done)
             done = position
 
-        return land(path, key=key, settings=site.settings, on_progress=on_progress)
+        return land(
+            path,
+            key=key,
+            settings=site.settings,
+            erased=erased_accounts(site),
+            closed=purged_days(site),
+            on_progress=on_progress,
+        )
 
 
 def _give_way(key: str, site: Site) -> frozenset[Slice]:

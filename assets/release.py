@@ -32,8 +32,10 @@ from clio_dagster.release.manifest import Check, Manifest, Version, make_manifes
 from clio_dagster.release.write import recover, write_release
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED_CELLS, PUBLISHED_COVERAGE, RELEASES
 from resources.contracts import contracts
+from resources.erasure import held_dates
 from resources.fingerprints import Input, Slicemap, Stage
 from resources.readers import AnalystResource, EmbedderResource, identities
+from resources.retention import purged_days, why_closed
 from resources.site import Site
 from resources.stage import is_as_written
 
@@ -55,6 +57,8 @@ WHERE_NOT_WHAT = {
         "inbox",
     ),
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url"),
+    *("erasure_batch", "erasure_days"),
+    *("landing_days", "raw_days", "facet_days"),
 }
 """Settings that say where things lie, or when and how fast they are made, and nothing that is published."""
 
@@ -121,6 +125,7 @@ def release(
     releases = site.settings.home / "releases"
     recover(releases)
     failed: dict[str, list[str]] = {}
+    held, purged = held_dates(site), purged_days(site)
     with track("release", len(context.partition_keys), unit="partition") as advance:
         for key in context.partition_keys:
             run = context.run.run_id
@@ -134,6 +139,10 @@ def release(
                     checks = _checks(context.instance, key, stored)
                     reasons = refused(site, key) + _tampered(site, key, stored) + _outdated(site, key, stored)
                     reasons += _not_passed(checks)
+                    if why := held.get(date.fromisoformat(key)):
+                        reasons.append(f"it {why}")
+                    if why := why_closed(key, purged, SETTINGS.window_days):
+                        reasons.append(why)
                     fingerprint = STAGE.fingerprint(key, STAGE.look(site, [key], stored)) or ""
                 if reasons:
                     failed[key] = reasons

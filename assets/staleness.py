@@ -3,7 +3,7 @@
 One answer for the reconcile sensor, `clio run` and `clio status`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -27,7 +27,9 @@ from assets.release import STAGE as RELEASE
 from assets.summaries import STAGE as SUMMARIES
 from assets.verdicts import of_slices
 from clio_dagster.tables import RELEASES
+from resources.erasure import due_dates, held_dates, settle
 from resources.fingerprints import Look, Slicemap, Stage, changes
+from resources.retention import purged_days, why_closed
 from resources.site import Site
 from resources.warehouse import Slice
 
@@ -44,6 +46,8 @@ class State(StrEnum):
     MISSING = "never made"
     WAITING = "waiting"
     UNCHECKED = "not checked"
+    HELD = "held"
+    TOMBSTONED = "tombstoned"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ class Standing:
         ]
 
 
+DONE = (State.FRESH, State.HELD, State.TOMBSTONED)
+"""States in which there is nothing to be made, at least for now."""
+
+
 @dataclass(frozen=True)
 class Day:
     """Every stage of one date."""
@@ -79,18 +87,23 @@ class Day:
 
     @cached_property
     def stale_slices(self) -> list[str]:
-        """Slices (`2026-11-01|es`) of which some stage is not fresh, in order."""
-        return list(dict.fromkeys(each.partition for each in self.read if each.state != State.FRESH))
+        """Slices (`2026-11-01|es`) of which some stage is to be made, in order."""
+        return list(dict.fromkeys(each.partition for each in self.read if each.state not in DONE))
 
     @cached_property
     def is_published(self) -> bool:
-        """Whether every stage of the date is fresh, the release included."""
-        return all(each.state == State.FRESH for each in self.publish)
+        """Whether no stage of the date is to be made, the release included."""
+        return all(each.state in DONE for each in self.publish)
 
     @property
     def is_fresh(self) -> bool:
         """Whether nothing of the date is to be made."""
         return not self.stale_slices and self.is_published
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something of it would be made and waits for a batch of erasures."""
+        return any(each.state == State.HELD for each in (*self.read, *self.publish))
 
 
 def landed_days(site: Site) -> list[date]:
@@ -103,6 +116,8 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
     """How every stage of the given days stands now, from one reading of what is stored.
 
     A slice of a date that is not published must have been checked since it was written, or the release is refused.
+    What is not fresh of a date that waits for a batch of erasures is held; what would be made from facets that were
+    purged is tombstoned.
     """
     keys = [each.isoformat() for each in days]
     around = sorted({each for key in keys for each in window(key)})
@@ -122,7 +137,45 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
         )
         for each in days
     ]
-    return [day if day.is_published else _with_unchecked(day, instance, stored) for day in found]
+    purged = purged_days(site)
+    found = [_as_closed(day, purged) for day in found] if purged else found
+    held = held_dates(site)
+    return [
+        _as_held(day, held[day.date])
+        if day.date in held
+        else day
+        if day.is_published
+        else _with_unchecked(day, instance, stored)
+        for day in found
+    ]
+
+
+def _as_closed(day: Day, purged: Collection[date]) -> Day:
+    """What its retention has closed is made no more, however it stands."""
+
+    def closed(standings: Sequence[Standing]) -> tuple[Standing, ...]:
+        return tuple(
+            replace(each, state=State.TOMBSTONED, why=(why,), wanted=None)
+            if (why := why_closed(each.partition, purged, SETTINGS.window_days))
+            else each
+            for each in standings
+        )
+
+    return replace(day, read=closed(day.read), publish=closed(day.publish))
+
+
+def _as_held(day: Day, why: str) -> Day:
+    """Made again for one erased account, a date would show what that account had been: nothing of it is made."""
+
+    def held(standings: Sequence[Standing]) -> tuple[Standing, ...]:
+        return tuple(
+            each
+            if each.state in (State.FRESH, State.TOMBSTONED)
+            else replace(each, state=State.HELD, why=(why,))
+            for each in standings
+        )
+
+    return replace(day, read=held(day.read), publish=held(day.publish))
 
 
 def _with_unchecked(day: Day, instance: DagsterInstance, stored: Slicemap) -> Day:
@@ -142,6 +195,15 @@ def _with_unchecked(day: Day, instance: DagsterInstance, stored: Slicemap) -> Da
         for each in day.read
     )
     return replace(day, read=read)
+
+
+def settle_made(site: Site, instance: DagsterInstance) -> list[date]:
+    """Note which of the dates that are due for a batch of erasures have been made again; returns the others."""
+    due = due_dates(site)
+    left = [day for day in standings(site, due, instance) if not day.is_fresh] if due else []
+    waiting = [day.date for day in left]
+    settle(site, {*due}.difference(waiting))
+    return waiting
 
 
 def is_closed(day: date, now: datetime) -> bool:

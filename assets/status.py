@@ -26,6 +26,8 @@ _STATES = {
     State.MISSING: "Those that could be made and never were.",
     State.WAITING: "Those that wait for an input.",
     State.UNCHECKED: "Those that no check has looked at since they were written.",
+    State.HELD: "Those that wait for a batch of erasures.",
+    State.TOMBSTONED: "Those that retention has closed.",
 }
 
 COLUMNS = TableSchema(

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -154,7 +155,7 @@ def status(
 
         from assets.staleness import landed_days, standings
         from resources.site import Site
-        from sensors.status import as_dicts, rows, table
+        from sensors.status import as_dicts, erasures, rows, table
 
         site = Site(overrides={"home": settings.home})
         landed = [day.date()] if day else landed_days(site)[-days:]
@@ -164,8 +165,10 @@ def status(
         told = rows(site, instance, standings(site, landed, instance))
     if as_json:
         typer.echo(json.dumps(as_dicts(told), indent=2))
-    else:
-        console.print(table(told, every_stage=day is not None))
+        return
+    console.print(table(told, every_stage=day is not None))
+    for line in erasures(site, instance):
+        console.print(Text(line, "yellow"), soft_wrap=True)
 
 
 @app.command()
@@ -182,9 +185,11 @@ def unland(
     with console.status("Loading Dagster"):
         from dagster import DagsterInstance
 
+        from clio_dagster.conversations.landed import read_receipt
+        from resources.retention import purged_days
         from resources.site import Site
         from resources.sources import UnknownSource, registered_as, withdraw_source
-        from sensors.runs import contiguous
+        from sensors.retention import spans
     site = Site(overrides={"home": settings.home})
     try:
         keys = registered_as(site, sources)
@@ -192,15 +197,123 @@ def unland(
         raise CallError(str(error)) from None
     prepare(settings)
     instance = DagsterInstance.get()
+    purged = [key for key in keys if read_receipt(settings.home, key).is_purged]
     touched = {day for key in keys for day in withdraw_source(site, instance, key)}
+    closed = touched & purged_days(site)
     console.print(f"Taken back: {', '.join(keys)}.", soft_wrap=True)
-    spans = [f"{first}" if first == last else f"{first} to {last}" for first, last in contiguous(touched)]
-    console.print(
-        f"It touches {', '.join(spans)}: made anew by the running daemon, or by `clio run`."
-        if spans
-        else "It had landed nothing.",
-        soft_wrap=True,
-    )
+    if purged:
+        console.print(f"The text of the landing of {', '.join(purged)} had been purged.", soft_wrap=True)
+    if touched - closed:
+        days = spans(sorted(touched - closed))
+        console.print(f"It touches {days}: made anew by the running daemon, or by `clio run`.", soft_wrap=True)
+    if closed:
+        days = spans(sorted(closed))
+        console.print(f"Past retention, and left as it is published: {days}.", soft_wrap=True)
+    if not touched:
+        console.print("It had landed nothing.")
+
+
+@app.command()
+def forget(
+    accounts: Annotated[
+        list[str],
+        typer.Option("--account", help="The source's id of an account; may be given several times."),
+    ] = [],  # noqa: B006
+    accounts_file: Annotated[
+        str | None,
+        typer.Option(
+            "--accounts-file",
+            help="File with one id a line, `-` for standard input: it stands in no shell's history.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Erase accounts: every row and every byte of them. Published dates that it touches are made again in a batch."""
+    from clio_dagster.home import prepare
+    from clio_dagster.privacy.silence import EngineError, quiet
+
+    settings = _settings()
+    ids = [line.strip() for line in [*accounts, *_lines_of(accounts_file)] if line.strip()]
+    if not ids:
+        raise CallError("no account given: --account ID, or --accounts-file FILE")
+    if not settings.home.is_dir():
+        raise CallError(f"there is nothing in {settings.home}")
+    prepare(settings)
+    with console.status("Loading Dagster"):
+        from dagster import DagsterInstance
+
+        from resources.site import Site
+        from resources.warehouse import WarehouseError
+        from sensors.pipeline import forget_accounts
+        from sensors.runs import contiguous
+    site = Site(overrides={"home": settings.home})
+    try:
+        with console.status("Erasing"), quiet("forget", "an account"):
+            done = forget_accounts(site, DagsterInstance.get(), ids, console.print)
+    except (EngineError, WarehouseError) as error:
+        raise StageError(f"{error}. It is not finished: run it again with the same accounts") from None
+    console.print(f"Erased: {done.slices} slices of {done.tables} tables rewritten.")
+    for why in sorted({*done.held.values()}):
+        dates = [day for day, reason in done.held.items() if reason == why]
+        spans = ", ".join(
+            f"{first}" if first == last else f"{first} to {last}" for first, last in contiguous(dates)
+        )
+        console.print(f"{spans}: {why}. Until then the releases that are there stand.", soft_wrap=True)
+
+
+def _lines_of(file: str | None) -> list[str]:
+    if file is None:
+        return []
+    if file == "-":
+        return sys.stdin.read().splitlines()
+    try:
+        return Path(file).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise CallError(f"{file} cannot be read as text") from None
+
+
+@app.command()
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due, and leave it.")] = False,
+    today: Annotated[
+        datetime | None,
+        typer.Option("--today", formats=["%Y-%m-%d"], hidden=True, help="The day that it counts as."),
+    ] = None,
+) -> None:
+    """Remove what is past its time: landed text, raw text, facets. The settings are CLIO_LANDING_DAYS, CLIO_RAW_DAYS and
+    CLIO_FACET_DAYS; `clio dev` does it every day."""
+    from clio_dagster.home import prepare
+    from clio_dagster.progress import listening
+
+    settings = _settings()
+    if not settings.home.is_dir():
+        raise CallError(f"there is nothing in {settings.home}")
+    prepare(settings)
+    with console.status("Loading Dagster"):
+        from rich.table import Table
+
+        from resources.site import Site
+        from sensors.retention import due_on, items, purge_due
+    site = Site(overrides={"home": settings.home})
+    day = today.date() if today else None
+    if dry_run:
+        found = due_on(site, day or datetime.now(settings.tz).date())
+    else:
+        with bars() as shown, listening(shown), _failing():
+            found = purge_due(site, f"{os.getpid()}", day, console.print)
+    told = items(found)
+    if told:
+        table = Table("from", "what", "days", title="Due" if dry_run else "Purged", title_justify="left")
+        for each in told:
+            table.add_row(each.where, each.what, each.days)
+        console.print(table)
+    else:
+        console.print("Nothing is past its time.")
+    if found.waiting:
+        console.print(
+            f"{len(found.waiting)} landed files are past theirs and not read yet: `clio run`. "
+            f"Their text goes after {settings.raw_days} days in any case."
+        )
 
 
 @app.command()
@@ -230,6 +343,55 @@ def topics(
         typer.echo(topics_json(published))
     else:
         console.print(topics_tree(published, depth=depth))
+
+
+evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
+app.add_typer(evaluate, name="evaluate")
+
+
+@evaluate.command()
+def privacy(
+    attacks: Annotated[
+        list[str],
+        typer.Option("--attack", help="Run this attack alone; may be given several times.", show_default=False),
+    ] = [],  # noqa: B006
+    pairs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Paired runs of each comparison; 400 if not given.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the corpora and every draw of noise.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Small versions of all, in about a minute.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Attack the privacy layers with made-up conversations. Exit 1 where one does not hold. See docs/attacks.md."""
+    from clio_dagster.evaluation.run import ATTACKS, run
+    from clio_dagster.progress import listening
+
+    if unknown := sorted({*attacks} - ATTACKS.keys()):
+        raise CallError(f"no attack is called {', '.join(unknown)}: there are {', '.join(ATTACKS)}")
+    if as_json:
+        found = run(attacks, pairs=pairs, seed=seed, quick=quick)
+        typer.echo(found.json())
+    else:
+        with bars() as shown, listening(shown):
+            found = run(attacks, pairs=pairs, seed=seed, quick=quick)
+        for table in found.tables():
+            console.print(table)
+    if not found.held:
+        missed = [line.attack for line in found.lines if line.held is False]
+        raise StageError(f"{len(missed)} attacks get further than they may: {'; '.join(missed)}")
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """What the engine or the warehouse fails with, as the failure of a stage."""
+    from clio_dagster.privacy.silence import EngineError
+    from resources.warehouse import WarehouseError
+
+    try:
+        yield
+    except (EngineError, WarehouseError) as error:
+        raise StageError(f"{error} Run it again: it goes on where it stopped.") from None
 
 
 def _settings(**overrides: Any) -> Settings:

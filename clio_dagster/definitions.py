@@ -16,6 +16,7 @@ def build_definitions(**overrides: Any) -> Definitions:
     from sensors.arrivals import arrivals
     from sensors.jobs import jobs
     from sensors.reconcile import reconcile
+    from sensors.retention import purge_daily, purge_job
     from sensors.schedules import schedules
 
     site = Site(overrides=overrides)
@@ -23,8 +24,8 @@ def build_definitions(**overrides: Any) -> Definitions:
     return Definitions(
         assets=all_assets,
         asset_checks=all_checks,
-        jobs=jobs,
-        schedules=schedules,
+        jobs=[*jobs, purge_job],
+        schedules=[*schedules, purge_daily],
         sensors=[arrivals, reconcile],
         resources={
             "site": site,

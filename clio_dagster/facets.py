@@ -27,7 +27,7 @@ def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
     """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does."""
     answers = checked(analyst.extract(conversations))
     return (
-        conversations.drop("messages", "started_at")
+        conversations.drop("messages")
         .join(answers, on="conversation_id", how="left", validate="1:1")
         .with_columns(
             pl.col("status").fill_null(UNREAD),

@@ -144,6 +144,22 @@ class Settings(BaseSettings):
         0.5, gt=0, description="Words, and pairs with a word, of kinds that can hurt."
     )
 
+    erasure_batch: int = Field(
+        10, ge=1, description="Erased accounts for which a date that is published is made again."
+    )
+    erasure_days: int = Field(
+        30, ge=1, le=365, description="Days after which it is made again for fewer of them."
+    )
+
+    # Retention: days from the later of a conversation's own day and the day on which it was landed.
+    landing_days: int = Field(
+        7, ge=1, le=3650, description="Days after which text leaves the landed files, so that landing can be replayed."
+    )
+    raw_days: int = Field(30, ge=1, le=3650, description="Days after which conversations' text is purged.")
+    facet_days: int = Field(
+        90, ge=2, le=3650, description="Days after which facets, vectors and all that names a conversation go."
+    )
+
     # Clusters.
     cluster_size: int | None = Field(
         None,
@@ -213,6 +229,14 @@ class Settings(BaseSettings):
     def _check_bucket(self) -> Self:
         if self.storage == "s3" and not self.s3_bucket:
             raise ValueError("storage s3 needs a bucket: set CLIO_S3_BUCKET")
+        return self
+
+    @model_validator(mode="after")
+    def _check_retention(self) -> Self:
+        if not self.landing_days <= self.raw_days <= self.facet_days:
+            raise ValueError("retention must not shrink: CLIO_LANDING_DAYS ≤ CLIO_RAW_DAYS ≤ CLIO_FACET_DAYS")
+        if self.facet_days <= self.window_days:
+            raise ValueError("CLIO_FACET_DAYS must be more than CLIO_WINDOW_DAYS: a window reads facets")
         return self
 
     @property

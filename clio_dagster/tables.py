@@ -145,6 +145,12 @@ SOURCES = Table(
             "When it was taken back by command; it lands again by `clio run` alone.",
             nullable=True,
         ),
+        Column(
+            "purged_at",
+            pl.Datetime("us", "UTC"),
+            "When the text of its landing was purged; it is not landed again as it is.",
+            nullable=True,
+        ),
     ),
     key=("source",),
     partitioned_by=("source",),
@@ -160,6 +166,12 @@ FACETS = Table(
         _ACCOUNT,
         _DATE,
         _LANGUAGE,
+        Column(
+            "started_at",
+            pl.Datetime("us", "UTC"),
+            "When the conversation began; null in slices made before this was kept.",
+            nullable=True,
+        ),
         Column(
             "status", pl.String, "Whether the conversation was read.", accepted=(READ, UNREAD, NOT_UNDERSTOOD)
         ),
@@ -445,6 +457,62 @@ FROZEN_PARTS = Table(
     key=("date",),
 )
 
+ERASURES = Table(
+    "erasures",
+    "Accounts that were erased, so that they are not landed again and releases are re-made in batches. Restricted.",
+    (
+        Column("erased", pl.String, "Hex HMAC-SHA256 of the account for this alone: not its pseudonym."),
+        Column(
+            "asked_at",
+            pl.Datetime("us", "UTC"),
+            "When it was asked for last: conversations that began by then are not landed.",
+        ),
+        Column(
+            "done_at",
+            pl.Datetime("us", "UTC"),
+            "When nothing was left of it; null while it is not finished.",
+            nullable=True,
+        ),
+        Column("dates", pl.List(pl.Date), "Dates whose releases wait to be made again without it."),
+        Column(
+            "waiting_since",
+            pl.Datetime("us", "UTC"),
+            "Since when the first of them waits; null where none does.",
+            nullable=True,
+        ),
+        Column(
+            "released_at",
+            pl.Datetime("us", "UTC"),
+            "When the last of them was seen to be made again; null while one waits.",
+            nullable=True,
+        ),
+    ),
+    key=("erased",),
+    partitioned_by=("erased",),
+)
+
+TOMBSTONES = Table(
+    "tombstones",
+    "Days and languages of which a table's rows were purged, written before they go. Restricted.",
+    (
+        _DATE,
+        Column("language", pl.String, "Language; null where the table is not parted by it.", nullable=True),
+        Column("table_name", pl.String, "Table whose rows went."),
+        Column("purged_at", pl.Datetime("us", "UTC"), "When they were purged last."),
+        Column(
+            "finished_at",
+            pl.Datetime("us", "UTC"),
+            "When they were gone, bytes and all; null while that is not finished.",
+            nullable=True,
+        ),
+        Column("rows_before", pl.String, "Hash of the slice's content before; null if unknown.", nullable=True),
+        Column("rows_after", pl.String, "Hash of what was left; null if unknown.", nullable=True),
+        Column("landed", pl.String, "Hash of what was landed for it then; null if unknown.", nullable=True),
+    ),
+    key=("date", "language"),
+    partitioned_by=("table_name",),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -470,3 +538,6 @@ TABLES: dict[str, Table] = {
     )
 }
 """Tables that Python stages write; the SQL models' columns are described in dbt_like_sql/models.yml."""
+
+RECORDS: dict[str, Table] = {table.name: table for table in (ERASURES, TOMBSTONES)}
+"""Tables that commands keep for themselves: no asset writes them."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 STAGES = {
     "raw_conversations": 1,
-    "facets": 1,
+    "facets": 2,
     "embeddings": 1,
     "day": 1,
-    "clusters": 1,
+    "clusters": 2,
     "cluster_summaries": 2,
     "hierarchy": 2,
     "audited_summaries": 2,

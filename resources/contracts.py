@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from clio_dagster.models.loader import Model, load_models
-from clio_dagster.tables import TABLES, Table
+from clio_dagster.tables import RECORDS, TABLES, Table
 
 MODELS_FOLDER = Path(__file__).parents[1] / "dbt_like_sql"
 
@@ -19,4 +19,4 @@ def models() -> tuple[Model, ...]:
 
 @cache
 def contracts() -> dict[str, Table]:
-    return TABLES | {model.name: model.table for model in models()}
+    return TABLES | RECORDS | {model.name: model.table for model in models()}

@@ -7,8 +7,10 @@ is opened; how a table's columns follow, in columns.py. DuckDB's own messages qu
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import UTC
@@ -21,7 +23,16 @@ import polars as pl
 from clio_dagster.tables import TABLES, Table
 from resources.columns import SCHEMA, SESSION, fit_table, in_order, naming_no_value, quoted, select_where
 from resources.file_queue import FileQueue
-from resources.slices import Pending, Slice, WarehouseError, WriteItem, partition_text, prepare
+from resources.slices import (
+    Pending,
+    Slice,
+    WarehouseError,
+    WriteItem,
+    as_thinned,
+    partition_text,
+    prepare,
+    slice_values,
+)
 
 WAIT_SECONDS = 0.5
 """Between two tries to open the file while another program has it."""
@@ -160,6 +171,66 @@ class DuckDBWarehouse:
         partition = partition_text(table, slice)
         return self.slices(table, [partition]).get(partition)
 
+    # Erasing
+
+    def erase(
+        self,
+        slices: Iterable[tuple[Table, Mapping[str, object]]],
+        keep: Callable[[Table, pl.DataFrame], pl.DataFrame],
+    ) -> list[Slice]:
+        """Leave of each slice the rows that `keep` gives back, all in one transaction; returns those that lost some.
+
+        A slice's record follows (rows, content hash), and says of what and when it was made as before. The bytes stay
+        in free blocks of the file until `compact`.
+        """
+        changed: list[Slice] = []
+        with self._transaction("erasing rows") as connection:
+            for table, slice in slices:
+                values = slice_values(table, slice)
+                frame, wanted = select_where(connection, table, values, None)
+                frame = in_order(table, frame, wanted)
+                left = keep(table, frame)
+                if left.height < frame.height:
+                    fit_table(connection, table, left)
+                    _delete_slice(connection, table, values)
+                    _insert(connection, table, left)
+                    changed += _thin(connection, partition_text(table, values), table, frame, left)
+        return changed
+
+    def compact(self) -> None:
+        """Rewrite the file, so that nothing is left of rows that are gone: neither free blocks nor a log of changes.
+
+        Everything in it is copied into a new file, which is flushed and then renamed over it: whoever is killed
+        leaves the old file or the new one, and the next call removes what else is left. It needs as much room again.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(self.path.name + ".new")
+        with self._queue.exclusive():
+            for leftover in (fresh, _log_of(fresh)):
+                leftover.unlink(missing_ok=True)
+            for spilled in (self.path, fresh):
+                shutil.rmtree(spilled.with_name(spilled.name + ".tmp"), ignore_errors=True)
+            if not self.path.exists():
+                return
+            # A killed writer's log belongs to the old file alone: it must not lie beside the new one.
+            with self._open("compacting", self.path, read_only=False) as connection:
+                connection.execute("checkpoint")
+            if _log_of(self.path).exists():
+                raise WarehouseError(
+                    f"compacting: {self.path} has a log that DuckDB did not take up; try again"
+                )
+            before = str(self.path).replace("'", "''")
+            with self._open("compacting", fresh, read_only=False) as connection:
+                connection.execute(f"attach '{before}' as before (read_only)")
+                (name,) = connection.execute("select current_database()").fetchall()[0]
+                connection.execute(f"copy from database before to {quoted(name)}")
+                connection.execute("detach before")
+                connection.execute("checkpoint")
+            shutil.copymode(self.path, fresh)
+            _flush(fresh)
+            fresh.rename(self.path)
+            _flush(self.path.parent)
+
     # The file
 
     def _existing(self) -> set[str]:
@@ -229,17 +300,59 @@ class DuckDBWarehouse:
 
 
 def _replace_slice(connection: duckdb.DuckDBPyConnection, pending: Pending) -> None:
-    table = f"{SCHEMA}.{quoted(pending.table.name)}"
     fit_table(connection, pending.table, pending.frame)
-    tests = " and ".join(f"{quoted(name)} = ${name}" for name in pending.values)
-    connection.execute(f"delete from {table} where {tests}", pending.values)
-    if pending.frame.height:
-        connection.register("incoming", pending.frame)
-        connection.execute(f"insert into {table} by name select * from incoming")
-        connection.unregister("incoming")
+    _delete_slice(connection, pending.table, pending.values)
+    _insert(connection, pending.table, pending.frame)
     record = pending.record
     connection.execute(
         f"delete from {_SLICES} where table_name = $table and partition = $partition",
         {"table": record.table, "partition": record.partition},
     )
     connection.execute(f"insert into {_SLICES} values (?, ?, ?, ?, ?, ?)", list(astuple(record)))
+
+
+def _delete_slice(connection: duckdb.DuckDBPyConnection, table: Table, values: dict[str, object]) -> None:
+    tests = " and ".join(f"{quoted(name)} = ${name}" for name in values)
+    connection.execute(f"delete from {SCHEMA}.{quoted(table.name)} where {tests}", values)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) -> None:
+    if frame.height:
+        connection.register("incoming", frame)
+        connection.execute(f"insert into {SCHEMA}.{quoted(table.name)} by name select * from incoming")
+        connection.unregister("incoming")
+
+
+def _thin(
+    connection: duckdb.DuckDBPyConnection,
+    partition: str,
+    table: Table,
+    frame: pl.DataFrame,
+    left: pl.DataFrame,
+) -> list[Slice]:
+    """Let a slice's record say what is left; returns it, if there is one."""
+    which = "where table_name = $table and partition = $partition"
+    names = {"table": table.name, "partition": partition}
+    rows = connection.execute(
+        f"select rows, content_hash, fingerprint, written_at from {_SLICES} {which}", names
+    ).fetchall()
+    records = [as_thinned(Slice(table.name, partition, *row), frame, left) for row in rows]
+    for record in records:
+        connection.execute(
+            f"update {_SLICES} set rows = $rows, content_hash = $content_hash {which}",
+            names | {"rows": record.rows, "content_hash": record.content_hash},
+        )
+    return records
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold a file, or a folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

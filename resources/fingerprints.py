@@ -54,6 +54,10 @@ def no_uses(_site: Site) -> Mapping[str, object]:
     return {}
 
 
+def as_recorded(_site: Site, _keys: Sequence[str], stored: Slicemap) -> Slicemap:
+    return stored
+
+
 def no_facts(_site: Site, _keys: Sequence[str]) -> Mapping[str, object]:
     return {}
 
@@ -72,7 +76,8 @@ class Stage:
     """A step: the tables that it writes together, and all that decides what it writes.
 
     `uses` are settings and versions, `facts` what lies outside the warehouse (landed files), by partition. One that
-    `goes_on` reads what it made of the dates before: names and ids persist.
+    `goes_on` reads what it made of the dates before: names and ids persist. `sees` says what its inputs' records count
+    as, where that is not as they are.
     """
 
     tables: tuple[Table, ...]
@@ -81,6 +86,7 @@ class Stage:
     facts: Callable[[Site, Sequence[str]], Mapping[str, object]] = no_facts
     sql_version: str | None = None
     goes_on: bool = False
+    sees: Callable[[Site, Sequence[str], Slicemap], Slicemap] = as_recorded
 
     @property
     def name(self) -> str:
@@ -100,7 +106,7 @@ class Stage:
                 )
                 for each in self.inputs
             }
-        return Look(stored, self.uses(site), self.facts(site, keys))
+        return Look(self.sees(site, keys, stored), self.uses(site), self.facts(site, keys))
 
     def missing(self, key: str, look: Look) -> list[str]:
         """Names of the tables that lack what `key` is made from."""

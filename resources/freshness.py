@@ -24,14 +24,14 @@ def landing_fingerprint(settings: Settings) -> str:
 def unlanded_sources(warehouse: Warehouse, settings: Settings, keys: Sequence[str]) -> list[str]:
     """Registered sources that never landed, landed under other settings, or wait for a day that is now given.
 
-    One that was withdrawn is none of them, nor one that was replaced, whose file is gone: they stay as they are.
+    One that was withdrawn is none of them, nor one that was replaced, whose file is gone, nor one whose landing was
+    purged: they stay as they are.
     """
-    columns = ["source", "landed_at", "replaced_by", "withdrawn_at"]
+    ends = ["replaced_by", "withdrawn_at", "purged_at"]
+    columns = ["source", "landed_at", *ends]
     rows = warehouse.read(SOURCES, {"source": list(keys)}, columns)
     landed = set(rows.filter(pl.col("landed_at").is_not_null())["source"])
-    closed = set(
-        rows.filter(pl.any_horizontal(pl.col("replaced_by", "withdrawn_at").is_not_null()))["source"]
-    )
+    closed = set(rows.filter(pl.any_horizontal(pl.col(ends).is_not_null()))["source"])
     stored = warehouse.slices(SOURCES, list(keys))
     undated: set[str] = set()
     if settings.undated_as is not None:

@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,8 +29,11 @@ WAIT_SECONDS = 0.2
 
 BUSY_TIMEOUT_SECONDS = 60
 
-RUN = "run"
-"""Subject of the leases by which a run's processes say that they live."""
+RUN, WAITING_RUN = "run", "waiting run"
+"""Subjects of the leases by which a run's processes say that they live, and whether they wait for an ALONE to end."""
+
+ALONE, EVERYTHING = "alone", "*"
+"""The lease of whoever works while no run does: runs that begin wait until it is given back."""
 
 _metadata = sa.MetaData()
 _leases = sa.Table(
@@ -164,7 +167,10 @@ class Ledger:
 
     @contextmanager
     def living(self, run: str) -> Iterator[None]:
-        """Say that a process of this run lives, until the end. Calls nest; the outermost says it."""
+        """Say that a process of this run lives, until the end; where somebody works alone, wait for that to end first.
+
+        Calls nest; the outermost says it.
+        """
         if run in self._alive:
             yield
             return
@@ -172,14 +178,44 @@ class Ledger:
         try:
             holder = new_holder(run)
             with self.renewing(holder):
+                self.take(WAITING_RUN, [holder], holder)
                 self.take(RUN, [holder], holder)
+                # Both take their own before they look for the other's: one of them sees the other.
+                while any(lease.subject == ALONE for lease in self.leases()):
+                    self.give(RUN, [holder], holder)
+                    time.sleep(WAIT_SECONDS)
+                    self.take(RUN, [holder], holder)
+                self.give(WAITING_RUN, [holder], holder)
                 yield
         finally:
             self._alive.discard(run)
 
     def living_runs(self) -> set[str]:
         """Runs of which some process lives."""
-        return {lease.holder.split(":")[0] for lease in self.leases() if lease.subject == RUN}
+        return self._runs(RUN, WAITING_RUN)
+
+    def working_runs(self) -> set[str]:
+        """Those of them that do not wait for somebody who works alone."""
+        return self._runs(RUN)
+
+    def _runs(self, *subjects: str) -> set[str]:
+        return {lease.holder.split(":")[0] for lease in self.leases() if lease.subject in subjects}
+
+    def erase(self, among: Mapping[str, Collection[str]]) -> None:
+        """Remove, from every table that has a column of one of these names, the rows that hold one of its values;
+        then rewrite the file, so that nothing is left of them.
+        """
+        stored = sa.MetaData()
+        stored.reflect(self._engine)
+        with self._engine.begin() as connection:
+            for table in stored.tables.values():
+                for name, values in among.items():
+                    if name in table.c and values:
+                        gone = sa.delete(table).where(table.c[name] == sa.bindparam("value"))
+                        connection.execute(gone, [{"value": value} for value in values])
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("vacuum"))
+            connection.execute(sa.text("pragma wal_checkpoint(truncate)"))
 
     @contextmanager
     def holding(self, subject: str, partition: str, run: str) -> Iterator[None]:

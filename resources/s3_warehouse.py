@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -23,13 +24,16 @@ from resources.s3_objects import Entry, Gone, Objects, concurrently
 from resources.s3_slices import encoded, read_footer, read_rows, union
 from resources.s3_sql import Sql
 from resources.slices import (
+    Pending,
     Slice,
     WarehouseError,
     WriteItem,
     as_column_values,
     as_text,
+    as_thinned,
     partition_text,
     prepare,
+    slice_values,
 )
 
 _LOOKS = 4
@@ -138,6 +142,40 @@ class S3Warehouse:
         """What is recorded of one slice; None if it was never written."""
         partition = partition_text(table, slice)
         return self.slices(table, [partition]).get(partition)
+
+    # Erasing
+
+    def erase(
+        self,
+        slices: Iterable[tuple[Table, Mapping[str, object]]],
+        keep: Callable[[Table, pl.DataFrame], pl.DataFrame],
+    ) -> list[Slice]:
+        """Leave of each slice the rows that `keep` gives back, in the order given; returns those that lost some.
+
+        A slice's record follows (rows, content hash), and says of what and when it was made as before. An object is
+        replaced whole: a bucket that keeps old versions keeps them, until a rule of its own removes them.
+        """
+        changed: list[Slice] = []
+        for table, slice in slices:
+            values = slice_values(table, slice)
+            texts = {column: {as_text(value)} for column, value in values.items()}
+            for found in find_slices(self._objects, [(table, texts)]):
+                frame, _ = read_rows(self._objects, found, None, lambda whole: whole)
+                left = keep(table, frame)
+                if left.height == frame.height:
+                    continue
+                # One without a record is not whole, and made anew: it has no fingerprint.
+                record = self._record(found) or Slice(
+                    table.name, found.partition, frame.height, "", "", datetime.now(UTC)
+                )
+                thinned = as_thinned(record, frame, left)
+                etag = self._objects.put(found.entry.name, encoded(Pending(table, values, left, thinned)))
+                self._records[found.entry.name] = (etag, thinned)
+                changed.append(thinned)
+        return changed
+
+    def compact(self) -> None:
+        """Nothing: an object holds its rows and no more."""
 
     # The objects
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -99,6 +99,19 @@ def prepare(table: Table, slice: Mapping[str, object], frame: pl.DataFrame, fing
         datetime.now(UTC),
     )
     return Pending(table, values, frame, record)
+
+
+def as_thinned(record: Slice, before: pl.DataFrame, left: pl.DataFrame) -> Slice:
+    """The record of a slice of whose rows `before` these are `left`.
+
+    One that did not hold what its stage wrote keeps its content hash, so that it still does not.
+    """
+    is_as_written = content_hash(before) == record.content_hash
+    return replace(
+        record,
+        rows=left.height,
+        content_hash=content_hash(left) if is_as_written else record.content_hash,
+    )
 
 
 def conforming(table: Table, values: Mapping[str, object], frame: pl.DataFrame) -> pl.DataFrame:

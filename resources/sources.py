@@ -93,7 +93,7 @@ def register(site: Site, found: Iterable[Found]) -> None:
             for other in replaced:
                 other["replaced_by"] = each.key
             if replaced or row["replaced_by"]:
-                row |= {"replaced_by": None, "landed_at": None}
+                row |= {"replaced_by": None, "landed_at": None, "purged_at": None}
             elif row["path"] not in (None, each.path):
                 row["is_copied"] = row["is_copied"] or _is_there(row["path"])
             row["path"] = each.path
@@ -136,8 +136,16 @@ def note_landed(site: Site, landing: Landing) -> None:
                 "first_date": dates.min(),
                 "last_date": dates.max(),
                 "landed_at": datetime.now(UTC),
+                "purged_at": None,
             }
             _write(site, [row | landed], fingerprint=landing_fingerprint(site.settings))
+
+
+def note_purged(site: Site, keys: Sequence[str]) -> None:
+    """Say that the text of sources' landings is going: from now on none of them is landed again as it is."""
+    with _changing(site):
+        rows = _rows(site, "source", keys).values()
+        _write(site, [row | {"purged_at": datetime.now(UTC)} for row in rows if not row["purged_at"]])
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from clio_dagster.progress import track
 from clio_dagster.tables import MESSAGES_TYPE, VECTOR_TYPE, Table
 from resources.fingerprints import Slicemap, Stage
 from resources.ledger import WAIT_SECONDS, new_holder
+from resources.retention import refuse_closed
 from resources.site import Site
 from resources.slices import content_hash
 from resources.warehouse import Slice, Warehouse
@@ -103,8 +104,10 @@ def write(slices: Slices) -> Written:
 
     A partition is made by one run at a time: what another run holds is waited for, and then mostly found made.
     Slices that are made quickly are written together, some HELD_SECONDS of work in one transaction: opening the
-    file costs more than most of them. Raises MissingInput where what a partition is made from is not there.
+    file costs more than most of them. Raises MissingInput where what a partition is made from is not there, and
+    PastRetention where it was purged.
     """
+    refuse_closed(slices.site, slices.context.partition_keys)
     step = _Step(slices)
     with slices.site.ledger.renewing(step.holder):
         step.run()

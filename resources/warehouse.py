@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -71,6 +71,22 @@ class Warehouse(Protocol):
 
     def slice_of(self, table: Table, slice: Mapping[str, object]) -> Slice | None:
         """What is recorded of one slice; None if it was never written."""
+        ...
+
+    def erase(
+        self,
+        slices: Iterable[tuple[Table, Mapping[str, object]]],
+        keep: Callable[[Table, pl.DataFrame], pl.DataFrame],
+    ) -> list[Slice]:
+        """Leave of each slice the rows that `keep` gives back, in the order given; returns those that lost some.
+
+        A slice's record follows (rows, content hash), and says of what and when it was made as before. One that was
+        not as its stage wrote it stays known as such. Bytes on disk are gone after `compact`.
+        """
+        ...
+
+    def compact(self) -> None:
+        """Rewrite what is stored, so that nothing is left of rows that are gone."""
         ...
 
 

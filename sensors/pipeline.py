@@ -1,8 +1,9 @@
 """Files in, releases out, in this process: what `clio run` asks of Dagster, in order."""
 
 import os
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,18 +13,20 @@ import polars as pl
 from dagster import DagsterInstance, Definitions
 from filelock import FileLock
 
-from assets.staleness import landed_days, reach, standings
+from assets.staleness import landed_days, reach, settle_made, standings
 from clio_dagster.conversations.landed import touched_days
 from clio_dagster.conversations.landing import NotConversations
 from clio_dagster.tables import QUARANTINE
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
+from resources.erasure import Forgotten, forget, held_dates
 from resources.freshness import unlanded_sources
+from resources.ledger import ALONE, EVERYTHING, WAIT_SECONDS
 from resources.site import Site
 from resources.sources import Found, bring_back, files_at, register
 from resources.stage import REMAKE
 from sensors.runs import contiguous, date_range, partition_range, run_here, slice_range
 
-CLIO_RUN, EVERYTHING = "clio run", "*"
+CLIO_RUN = "clio run"
 """The lease that `clio run` holds: while it does, nobody else asks for anything."""
 
 
@@ -65,6 +68,17 @@ def _alone(site: Site) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def undisturbed(site: Site, say: Callable[[str], None]) -> Iterator[None]:
+    """Alone on a home while no run works on it, whoever asked for it: runs at work are waited for, others wait."""
+    with _alone(site), site.ledger.holding(ALONE, EVERYTHING, str(os.getpid())):
+        if working := len(site.ledger.working_runs()):
+            say(f"{working} runs are at work on this home: waiting for them to end")
+        while site.ledger.working_runs():
+            time.sleep(WAIT_SECONDS)
+        yield
+
+
 def _run_sources(
     definitions: Definitions, instance: DagsterInstance, site: Site, sources: Sequence[Path]
 ) -> Outcome:
@@ -88,7 +102,18 @@ def _run_sources(
         for first, last in contiguous(day.date for day in stale):
             failures += run_here(definitions, "publish", instance, tags=date_range(first, last))
     outcome.failures += failures
+    settle_made(site, instance)
     return outcome
+
+
+def forget_accounts(
+    site: Site, instance: DagsterInstance, accounts: Sequence[str], say: Callable[[str], None]
+) -> Forgotten:
+    """Erase accounts, given by the source's ids (resources/erasure.py), while nothing else is at work."""
+    with undisturbed(site, say):
+        # What was made again since is no part of what waits from now on.
+        settle_made(site, instance)
+        return forget(site, instance, accounts)
 
 
 def backfill(
@@ -102,11 +127,18 @@ def backfill(
 ) -> Outcome:
     """Make what is not fresh of the given slices, and of the given dates with all their slices, in date order.
 
-    One that was interrupted goes on where it stopped when it is asked for again. `again` makes all of it anew.
+    One that was interrupted goes on where it stopped when it is asked for again. `again` makes all of it anew. Dates
+    that wait for a batch of erasures are left out, each a failure that says so.
     """
     tags = {REMAKE: "yes"} if again else {}
-    outcome = Outcome(dates=sorted(dates))
     with _alone(site):
+        held = held_dates(site)
+        asked = {*dates, *(date.fromisoformat(key.split("|")[0]) for key in slices)}
+        dates = sorted({*dates} - held.keys())
+        slices = [key for key in slices if date.fromisoformat(key.split("|")[0]) not in held]
+        outcome = Outcome(dates=dates)
+        # Told at the end: it keeps nothing else from being made.
+        refused = [f"{day}: {held[day]}" for day in sorted(asked & held.keys())]
         for first, last in contiguous(dates):
             outcome.failures += run_here(definitions, "read", instance, tags=slice_range(first, last) | tags)
         for key in slices:
@@ -115,6 +147,7 @@ def backfill(
             outcome.failures += run_here(
                 definitions, "publish", instance, tags=date_range(first, last) | tags
             )
+    outcome.failures += refused
     return outcome
 
 

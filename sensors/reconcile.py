@@ -28,6 +28,7 @@ from assets.partitions import SETTINGS, window
 from assets.staleness import Day, is_closed, landed_days, standings
 from assets.status import summary
 from clio_dagster.tables import SOURCES
+from resources.erasure import due_dates, settle
 from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
 from sensors.jobs import land, publish, read
@@ -76,6 +77,7 @@ def reconcile(context: SensorEvaluationContext, site: Site) -> SensorResult:
     running = instance.get_runs(RunsFilter(statuses=UNFINISHED))
     now = datetime.now(UTC)
     days = standings(site, horizon(site, now), instance)
+    settle(site, (day.date for day in days if day.is_fresh and not day.is_held))
     asks = [
         *sources_to_land(site, instance, running),
         *slices_to_read(days, running, instance),
@@ -93,10 +95,11 @@ def reconcile(context: SensorEvaluationContext, site: Site) -> SensorResult:
 
 
 def horizon(site: Site, now: datetime) -> list[date]:
-    """Landed days within CLIO_RECONCILE_DAYS of today."""
+    """Landed days within CLIO_RECONCILE_DAYS of today, and those that are due for a batch of erasures."""
     today = now.astimezone(SETTINGS.tz).date()
     first = today - timedelta(days=SETTINGS.reconcile_days)
-    return [day for day in landed_days(site) if first <= day <= today]
+    due = due_dates(site)
+    return [day for day in landed_days(site) if first <= day <= today or day in due]
 
 
 def sources_to_land(site: Site, instance: DagsterInstance, running: Sequence[DagsterRun]) -> Iterator[Ask]:

@@ -11,9 +11,10 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunSta
 from rich.table import Table
 from rich.text import Text
 
-from assets.staleness import Day, Standing, State
+from assets.staleness import Day, Standing, State, settle_made
 from assets.verdicts import of_date, of_slices
 from clio_dagster.tables import RELEASES
+from resources.erasure import unfinished
 from resources.fingerprints import Slicemap
 from resources.site import Site
 from sensors.runs import UNFINISHED, dates_of, failure_of
@@ -74,11 +75,12 @@ def table(told: Sequence[Row], *, every_stage: bool = False) -> Table:
     """A line for dates that are fresh throughout; for each other date what is not, and why."""
     shown = Table("date", "stage", "state", "why", box=None, pad_edge=False)
     by_day = {day: list(rows) for day, rows in groupby(told, key=lambda row: row.date)}
-    for is_fresh, group in groupby(by_day, key=lambda day: _is_fresh(by_day[day]) and not every_stage):
+    for state, group in groupby(by_day, key=lambda day: "" if every_stage else _whole(by_day[day])):
         days = list(group)
-        if is_fresh:
+        if state:
             which = days[0] if len(days) == 1 else f"{days[0]} … {days[-1]}"
-            shown.add_row(which, "", "[green]fresh[/]", f"{len(days)} dates" if len(days) > 1 else "")
+            style = _STYLES.get(state, "yellow")
+            shown.add_row(which, "", f"[{style}]{state}[/]", f"{len(days)} dates" if len(days) > 1 else "")
             continue
         for day in days:
             fresh = sum(row.state == State.FRESH for row in by_day[day])
@@ -90,30 +92,53 @@ def table(told: Sequence[Row], *, every_stage: bool = False) -> Table:
 
 _STYLES = {
     State.FRESH.value: "green",
+    State.TOMBSTONED.value: "dim",
     Doing.FAILED.value: "red",
     Doing.HELD.value: "red",
     Doing.RUNNING.value: "cyan",
 }
 
 
-def _is_fresh(told: Iterable[Row]) -> bool:
-    return all(row.state == State.FRESH for row in told)
+def _whole(told: Iterable[Row]) -> str:
+    """What is said of a date as a whole: that all of it is fresh, or what retention left is; empty for no such."""
+    states = {row.state for row in told}
+    if not states <= {State.FRESH.value, State.TOMBSTONED.value}:
+        return ""
+    return State.TOMBSTONED.value if State.TOMBSTONED.value in states else State.FRESH.value
 
 
 def _lines(told: Sequence[Row], every_stage: bool) -> Iterator[tuple[str, str, str]]:
-    """Partitions of one date by what is said of them: stage and languages, state, why. Those that wait, together."""
+    """Partitions of one date by what is said of them: stage and languages, state, why. Those that wait, together, and
+    so those that are held or closed."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     waiting: dict[str, None] = {}
+    held: dict[tuple[str, str], dict[str, None]] = {}
     for row in told:
         if row.state == State.WAITING:
             waiting[row.stage] = None
+        elif row.state in (State.HELD, State.TOMBSTONED) and not row.run:
+            held.setdefault((row.state, row.why), {})[row.stage] = None
         elif every_stage or row.state != State.FRESH:
             why = f"{row.why} (run {row.run})".strip() if row.run else row.why
             alike.setdefault((row.stage, row.state, why), []).append(row.partition.partition("|")[2])
     for (stage, state, why), languages in alike.items():
         yield f"{stage} ({', '.join(languages)})" if any(languages) else stage, state, why
+    for (state, why), stages in held.items():
+        yield ", ".join(stages), state, why
     if waiting:
         yield ", ".join(waiting), State.WAITING.value, "for what is above"
+
+
+def erasures(site: Site, instance: DagsterInstance) -> Iterator[str]:
+    """What is to be done about erasures, in sentences."""
+    if unfinished(site):
+        yield "An erasure was not finished: run `clio forget` again with the same accounts."
+    if late := settle_made(site, instance):
+        days = ", ".join(day.isoformat() for day in late)
+        yield (
+            f"The releases of these dates are from before an erasure and are to be made again: {days}. Where one is "
+            "refused or fails, mend that, or remove its folder."
+        )
 
 
 def as_dicts(told: Iterable[Row]) -> list[dict[str, str]]:
@@ -130,7 +155,7 @@ def _row(
     state, why, run = standing.state.value, ", ".join(standing.why), ""
     if holder := at_work.get((standing.stage, standing.partition)):
         state, run = Doing.RUNNING.value, holder.split(":")[0]
-    elif standing.state != State.FRESH:
+    elif standing.state not in (State.FRESH, State.TOMBSTONED):
         failed = next(
             (each for each in failures if each.stage == standing.stage and day.date in each.dates), None
         )
@@ -154,7 +179,7 @@ def _closed(instance: DagsterInstance, key: str, stored: Slicemap) -> str:
 
 def _held(row: Row, why: str) -> Row:
     """The release's row says what holds it, unless something is being done about it."""
-    is_idle = row.state not in (State.FRESH, Doing.RUNNING, Doing.ASKED_FOR)
+    is_idle = row.state not in (State.FRESH, State.TOMBSTONED, Doing.RUNNING, Doing.ASKED_FOR)
     return (
         replace(row, state=Doing.HELD.value, why=why)
         if why and row.stage == RELEASES.name and is_idle

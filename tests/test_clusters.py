@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -192,6 +192,23 @@ def test_one_spammer_does_not_sink_a_topic() -> None:
     assert clusters["passes"].to_list() == [True]
     assert clusters["top_account_share"][0] <= 0.15
     assert int(members.filter(account="spammer")["counted"].sum()) <= 5
+
+
+@pytest.mark.parametrize("in_step", [True, False])
+def test_a_ring_makes_no_topic_where_its_accounts_write_in_step(in_step: bool) -> None:
+    minutes = np.random.default_rng(0).permutation(24 * 60)[:200]
+    if in_step:
+        minutes[100:136] = 600 + np.arange(36) // 12 * 120 + np.arange(36) % 12
+    begun = [datetime(2026, 11, 7, tzinfo=UTC) + timedelta(minutes=int(minute)) for minute in minutes]
+    people = [f"a{number}" for number in range(200)]
+    people[100:136] = [f"ring{number % 12}" for number in range(36)]
+    frame = facets(100, 36, 64, accounts=people).with_columns(started_at=pl.Series(begun))
+    vectors = np.concatenate([around(axis, rows, seed=axis) for axis, rows in ((0, 100), (5, 36), (9, 64))])
+    clusters, members = find(frame, vectors, cluster_size=66)
+    ring = members[100:136]
+    assert ring["counted"].sum() == (1 if in_step else 36)
+    topic = clusters.filter(pl.col("cluster_id") == ring["cluster_id"][0])
+    assert topic["passes"].to_list() == [not in_step]
 
 
 def test_a_topic_persists_over_dates_and_a_new_one_gets_an_id_of_its_own() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clio_dagster.privacy.detector import KINDS, detect, scrub
-from clio_dagster.privacy.identifiers import is_card, is_iban, is_national_id
+from clio_dagster.privacy.identifiers import is_card, is_iban
+from clio_dagster.privacy.national_ids import is_national_id
 
 FOUND = [
     ("write to jane.roe+x@mail.example.org today", "email", "jane.roe+x@mail.example.org"),

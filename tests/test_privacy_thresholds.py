@@ -147,6 +147,13 @@ def test_one_conversation_more_moves_a_clusters_count_by_at_most_one(
     assert abs(more - less) <= 1  # type: ignore[operator]
 
 
+def test_texts_that_stand_in_quotes_as_a_whole_are_compared_by_what_is_in_them() -> None:
+    quoted = [f'"{distinct(number)}"' for number in range(30)]
+    assert tallied(members([f"a{number}" for number in range(30)], quoted))["conversations"] == 30
+    one = ['"Please send me the money for the parcel that I have lost on the way"'] * 30
+    assert tallied(members([f"a{number}" for number in range(30)], one))["conversations"] == 1
+
+
 def test_conversations_without_text_are_not_taken_for_one_template() -> None:
     assert tallied(members([f"a{number}" for number in range(30)], [None] * 30))["conversations"] == 30
 

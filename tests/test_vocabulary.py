@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from clio_dagster.analyst.protocol import Vocabulary
 from clio_dagster.privacy import word_lists
+from clio_dagster.privacy.alike import traffic_of
 from clio_dagster.privacy.vocabulary import is_generic, parent_vocabulary, support, tokenize, violations
 from clio_dagster.settings import Settings
 
@@ -234,3 +236,40 @@ def test_german_nouns_are_not_taken_for_names() -> None:
     )
     words = support(members, settings=Settings(epsilon=float("inf")), key=bytes(32))[0].words
     assert "segeln" in words
+
+
+def pushed(settings, *, together: bool) -> set[str]:
+    """Words that an honest topic of sixty accounts supports once twelve more push one into it."""
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    places = [
+        "the garden",
+        "my kitchen",
+        "an attic",
+        "our cellar",
+        "the hall",
+        "a shed",
+        "this barn",
+        "the yard",
+    ]
+    rows = [
+        (f"h{i}", f"please repair the gutter above {places[i % 8]}", began + timedelta(hours=2.7 * i))
+        for i in range(60)
+    ]
+    for i in range(12):
+        asked = f"which {places[i % 8]} gutter does zqbrand {('sell', 'fit', 'mend', 'paint')[i % 4]} best"
+        rows.append((f"p{i}", asked, began + (timedelta(minutes=i) if together else timedelta(hours=13 * i))))
+    said = pl.DataFrame(rows, schema=["account", "text", "started_at"], orient="row").with_columns(
+        pl.lit(0).alias("cluster_id"),
+        pl.lit("t").alias("topic"),
+        pl.lit("en").alias("language"),
+        pl.concat_str(pl.lit("c"), pl.col("account")).alias("conversation_id"),
+        pl.col("started_at").dt.cast_time_unit("us"),
+    )
+    site = pl.datetime_range(began, began + timedelta(days=7), "2m", time_unit="us", eager=True)
+    return set(support(said, settings=settings, key=KEY, traffic=traffic_of(site))[0].words)
+
+
+def test_accounts_that_act_alike_push_no_word_into_a_name(settings):
+    assert "zqbrand" in pushed(settings, together=False)
+    words = pushed(settings, together=True)
+    assert "zqbrand" not in words and "gutter" in words

@@ -14,6 +14,7 @@ import polars as pl
 
 from clio_dagster.clusters.kmeans import ROWS_AT_ONCE, centroids_of, spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
+from clio_dagster.privacy.alike import crowd_of, traffic_of
 from clio_dagster.privacy.thresholds import counted, tally, verdicts
 from clio_dagster.settings import Settings
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS
@@ -23,6 +24,8 @@ SIBLINGS = 0.6
 requests (USE) a cluster's nearest neighbour lay at 0.77 in the median and 0.59 at the fifth percentile, and
 95% of all pairs below 0.50. What has no sibling stays under the smaller topics, not shoved into a foreign
 one."""
+
+_NO_TIME = pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias("started_at")
 
 
 def find_clusters(
@@ -37,11 +40,11 @@ def find_clusters(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Base clusters over a window, and who is in which: (tables.CLUSTERS, tables.CLUSTER_MEMBERS).
 
-    `facets`: conversation_id, account, language, date (the conversation's own day) and the text column
-    `clustered_by`; `vectors`: its unit vectors, float32, a row each. `previous`: tables.CLUSTERS rows of the
-    previous date, which hand on their topics; rows of `date` itself, from an earlier revision, hand on topics
-    but no standing. Members come in the order of `facets`, clusters numbered in the order of their topics,
-    so that no number tells a size.
+    `facets`: conversation_id, account, language, date (the conversation's own day), started_at where known
+    (nullable) and the text column `clustered_by`; `vectors`: its unit vectors, float32, a row each. `previous`:
+    tables.CLUSTERS rows of the previous date, which hand on their topics; rows of `date` itself, from an earlier
+    revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
+    order of their topics, so that no number tells a size.
 
     k-means begins from the previous date's centroids, so that topics persist. A cluster that fails a
     threshold is merged into its nearest sibling, one that passes before one that does not, and the result
@@ -65,6 +68,7 @@ def find_clusters(
         "language",
         pl.col("date").alias("day"),
         pl.col(clustered_by).alias("text"),
+        pl.col("started_at") if "started_at" in facets.columns else _NO_TIME,
     )
     standing = frozenset(previous.filter(pl.col("passes") & (pl.col("date") < date))["topic"])
     work = _Work(members, vectors, labels, settings, key, standing)
@@ -100,6 +104,7 @@ class _Work:
         self.members, self.vectors, self.labels = members, vectors, labels
         self.settings, self.key, self.standing = settings, key, standing
         clusters = int(labels.max()) + 1 if len(labels) else 0
+        self.traffic = traffic_of(members["started_at"])
         self.counted = np.zeros(len(labels), dtype=bool)
         self.centroids = np.zeros((clusters, vectors.shape[1]), dtype=np.float32)
         self.topics: list[str] = []
@@ -183,14 +188,18 @@ class _Work:
         if not len(rows):
             return
         marks = counted(
-            self._rows(rows), self.settings.account_cap, self.settings.max_account_share
+            self._rows(rows),
+            self.settings.account_cap,
+            self.settings.max_account_share,
+            traffic=self.traffic,
+            crowd=crowd_of(self.settings.min_accounts),
         ).to_numpy()
         self.counted[rows] = marks
         places = np.searchsorted(chosen, self.labels[rows])
         self.centroids[chosen] = centroids_of(self.vectors, rows, places, len(chosen), marks)
 
     def _rows(self, rows: np.ndarray) -> pl.DataFrame:
-        frame = self.members.select("conversation_id", "account", "text")[rows]
+        frame = self.members.select("conversation_id", "account", "text", "started_at")[rows]
         return frame.with_columns(pl.Series("cluster_id", self.labels[rows], dtype=pl.Int32))
 
 

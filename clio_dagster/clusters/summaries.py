@@ -10,6 +10,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, Summary, Vocabulary
 from clio_dagster.clusters.sampling import naming_samples
+from clio_dagster.privacy.alike import traffic_of
 from clio_dagster.privacy.naming import named as named_by
 from clio_dagster.privacy.vocabulary import support, violations
 from clio_dagster.settings import Settings
@@ -32,13 +33,16 @@ def summarise(
 
     `stand_in` names what the analyst names wrongly twice (privacy/naming.py); None where that is the analyst itself.
 
-    `facets` (conversation_id, date, request) lie row by row beside `vectors` (n × dimensions). `previous` holds
-    tables.CLUSTER_SUMMARIES of the window's dates: a topic that persists keeps its latest name while its words are
-    still supported. Returns tables.CLUSTER_SUMMARIES and tables.VOCABULARIES.
+    `facets` (conversation_id, date, request, and started_at where known) lie row by row beside `vectors`
+    (n × dimensions). `previous` holds tables.CLUSTER_SUMMARIES of the window's dates: a topic that persists keeps its
+    latest name while its words are still supported. Returns tables.CLUSTER_SUMMARIES and tables.VOCABULARIES.
     """
     # What the detector masked is no word of anybody's: a clause ends there.
     text = pl.col("request").str.replace_all(r"\[[a-z_ ]+\]", "…")
-    texts = facets.select("conversation_id", pl.col("date").alias("day"), text.alias("text"))
+    time = pl.col("started_at") if "started_at" in facets.columns else pl.lit(None, pl.Datetime("us", "UTC"))
+    texts = facets.select(
+        "conversation_id", pl.col("date").alias("day"), time.alias("started_at"), text.alias("text")
+    )
     passing = clusters.filter("passes").sort("cluster_id")
     named = (
         facets.select("conversation_id", pl.col("date").alias("day"))
@@ -49,9 +53,7 @@ def summarise(
     words = named.filter("counted").join(
         passing.select("cluster_id", "topic"), on="cluster_id", how="inner", maintain_order="left"
     )
-    vocabularies = support(
-        words.select("cluster_id", "topic", "account", "language", "text"), settings=settings, key=key
-    )
+    vocabularies = support(words, settings=settings, key=key, traffic=traffic_of(texts["started_at"]))
     samples = naming_samples(
         passing, named, vectors[named["vector_row"].to_numpy()], vocabularies, seed=settings.seed
     )

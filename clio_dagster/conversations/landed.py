@@ -24,6 +24,11 @@ from clio_dagster.tables import RAW_CONVERSATIONS
 HASH_KEY = b"content_hash"
 """Under which a slice's file carries the hash of its rows, in its footer."""
 
+SOURCE = "source"
+"""Column that says which source a landed conversation is taken from."""
+
+VERSION = ("conversation_id", "turns")
+"""Columns by which one version of a conversation is told from another."""
 
 T = TypeVar("T")
 
@@ -46,10 +51,11 @@ def receipt_path(home: Path, key: str) -> Path:
 @dataclass(frozen=True)
 class Receipt:
     """What a source landed: `slices`, one row each (slices.SLICES_SCHEMA), and those `removed` since: it once had
-    them, and they count no more."""
+    them, and they count no more. `is_purged` where its files hold no text any more (slices.drop_text)."""
 
     slices: tuple[dict[str, Any], ...] = ()
     removed: frozenset[Slice] = frozenset()
+    is_purged: bool = False
 
     @cached_property
     def named(self) -> frozenset[Slice]:
@@ -71,7 +77,7 @@ def read_receipt(home: Path, key: str) -> Receipt:
 def _receipt(path: Path, _modified: int, _inode: int) -> Receipt:
     stored = orjson.loads(path.read_bytes())
     removed = frozenset((date, language) for date, language in stored.get("removed", ()))
-    return Receipt(tuple(stored["slices"]), removed)
+    return Receipt(tuple(stored["slices"]), removed, stored.get("is_purged", False))
 
 
 def receipt_slices(home: Path, key: str) -> frozenset[Slice]:
@@ -91,20 +97,21 @@ def read_landed(
     """Conversations landed for a day and language over all sources, sorted by id (tables.RAW_CONVERSATIONS).
 
     Where several sources hold the same conversation, the longest wins (most turns), then the one that began
-    last, then the first source by key. `columns` narrows what is read. Where nothing landed the frame is
-    empty and has its schema.
+    last, then the first source by key. `columns` narrows what is read, and may ask for SOURCE, too. Where nothing
+    landed the frame is empty and has its schema. What a source landed whose text was purged has no messages.
     """
     schema = RAW_CONVERSATIONS.schema
     wanted = list(schema if columns is None else columns)
-    ranked = list(dict.fromkeys((*wanted, "conversation_id", "turns", "started_at")))
+    ranked = [name for name in dict.fromkeys((*wanted, *VERSION, "started_at")) if name != SOURCE]
     frames = _of_files(
-        home, date, language, lambda file: _read(file, ranked).with_columns(source=pl.lit(file.stem))
+        home, date, language, lambda file: _read(file, ranked).with_columns(pl.lit(file.stem).alias(SOURCE))
     )
     if len(frames) < 2:  # ids are unique within a source
-        return frames[0].select(wanted) if frames else RAW_CONVERSATIONS.empty().select(wanted)
+        nothing = RAW_CONVERSATIONS.empty().with_columns(pl.lit(None, pl.String).alias(SOURCE))
+        return (frames[0] if frames else nothing).select(wanted)
     return (
         pl.concat(frames)
-        .sort("conversation_id", "turns", "started_at", "source", descending=[False, True, True, False])
+        .sort("conversation_id", "turns", "started_at", SOURCE, descending=[False, True, True, False])
         .unique("conversation_id", keep="first", maintain_order=True)
         .select(wanted)
     )

@@ -16,14 +16,13 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from datetime import date as Date
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 from filelock import FileLock
 
@@ -34,8 +33,10 @@ from clio_dagster.conversations.languages import READ_CHARACTERS, identify
 from clio_dagster.conversations.layouts import EXPECTED, recognise
 from clio_dagster.conversations.messages import Malformed, Message
 from clio_dagster.conversations.records import ValidRecord, validate
-from clio_dagster.conversations.slices import SLICES_SCHEMA, commit, cut_slices, withdraw
+from clio_dagster.conversations.slices import SLICES_SCHEMA, commit, cut_slices, row_hashes, withdraw
+from clio_dagster.erasure import ERASED, erased_digest
 from clio_dagster.privacy.accounts import pseudonyms
+from clio_dagster.retention import PAST_RETENTION
 from clio_dagster.settings import Settings
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
 
@@ -107,9 +108,14 @@ def land(
     *,
     key: str,
     settings: Settings,
+    erased: Mapping[str, datetime] | None = None,
+    closed: Collection[Date] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Landing:
     """Land the file at `path` under `key` (see `source_key`), in place of what that key landed before.
+
+    `erased` says, by erasure.erased_digest, when an account was erased: its conversations that began by then go to
+    the quarantine. So do those of the days `closed`, whose facets were purged (see retention).
 
     `on_progress` is called with the bytes of the file read so far and its size. Raises NotConversations where
     the file holds no conversations at all; whatever else is wrong with it becomes a row of the quarantine.
@@ -121,7 +127,8 @@ def land(
             (folder / name).mkdir(parents=True, mode=0o700)
         try:
             chunks = Chunks(folder / "chunks", folder / "scratch", settings.threads)
-            return _Pass(path, key, settings, folder, datetime.now(UTC), chunks).run(on_progress)
+            now = datetime.now(UTC)
+            return _Pass(path, key, settings, folder, now, chunks, erased or {}, closed).run(on_progress)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -165,6 +172,8 @@ class _Pass:
     folder: Path
     now: datetime
     chunks: Chunks
+    erased: Mapping[str, datetime]
+    closed: Collection[Date]
     refused: list[tuple[int, str]] = field(default_factory=list)
 
     def run(self, on_progress: Callable[[int, int], None] | None) -> Landing:
@@ -224,13 +233,21 @@ class _Pass:
             self.refused.append((place, "no fields of a conversation"))
             return None, False
         try:
-            return (
-                validate(conversation, self.settings, now=self.now, user_characters=READ_CHARACTERS),
-                True,
-            )
+            valid = validate(conversation, self.settings, now=self.now, user_characters=READ_CHARACTERS)
+            if self._is_erased(valid):
+                raise Malformed(ERASED)
+            if valid.date in self.closed:
+                raise Malformed(PAST_RETENTION)
+            return valid, True
         except Malformed as malformed:
             self.refused.append((place, str(malformed)))
             return None, True
+
+    def _is_erased(self, record: ValidRecord) -> bool:
+        if not self.erased or record.account is None:
+            return False
+        asked_at = self.erased.get(erased_digest(record.account, self.settings.key))
+        return asked_at is not None and record.started_at <= asked_at
 
     def _nothing(self, records: int) -> str:
         if not records:
@@ -258,9 +275,13 @@ class _Pass:
                 "flagged": pl.Series(columns["flagged"], dtype=pl.Boolean),
             }
         )
-        said = zip(columns["started_at"], columns["messages"], columns["flagged"], strict=True)
-        rest = zip(frame["conversation_id"], frame["account"], said, strict=True)
-        hashes = [hashlib.sha256(orjson.dumps(row, default=list)).digest() for row in rest]
+        hashes = row_hashes(
+            frame["conversation_id"],
+            frame["account"],
+            columns["started_at"],
+            columns["messages"],
+            columns["flagged"],
+        )
         self.chunks.write(
             frame.with_columns(
                 row_hash=pl.Series(hashes, dtype=pl.Binary),

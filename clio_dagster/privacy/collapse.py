@@ -44,6 +44,7 @@ _SLOTS = (
     r"|\p{N}+(?:[.,:/\-]\p{N}+)*"
 )
 _CAPITALISED = r"([\p{Ll}\p{N}_,;:]\s+)\p{Lu}[\p{L}\p{M}’'-]*(?:\s+\p{Lu}[\p{L}\p{M}’'-]*)*"
+_QUOTES = '["“”«»„「」`]'
 _SLOT = "_"
 
 
@@ -62,17 +63,17 @@ def collapsed(rows: pl.DataFrame) -> pl.Series:
 
 
 def template_keys(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The `form` and the `skeleton` of each text; null where there is none to compare by."""
+    """The `form` and the `skeleton` of each text; null where there is none to compare by.
+
+    A text that stands in quotes as a whole is compared by what is in them.
+    """
     distinct = texts.drop_nulls().unique()
+    unquoted = pl.col("text").str.replace_all(_QUOTES, " ")
     masked = (
         distinct.to_frame("text")
+        .with_columns(_tokens(pl.col("text")).alias("tokens"), _tokens(unquoted).alias("inside"))
         .with_columns(
-            pl.col("text")
-            .str.replace_all(_SLOTS, _SLOT)
-            .str.replace_all(_CAPITALISED, "${1}" + _SLOT)
-            .str.to_lowercase()
-            .str.extract_all(r"[\p{L}\p{M}’']+|_")
-            .alias("tokens")
+            pl.when(pl.col("tokens").list.n_unique() > 1).then("tokens").otherwise("inside").alias("tokens")
         )
         .with_columns(
             pl.when(pl.col("tokens").list.len() > 0)
@@ -83,6 +84,16 @@ def template_keys(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     keys = masked.select("text", "form", skeleton=_skeletons(masked["tokens"]))
     joined = texts.alias("text").to_frame().join(keys, on="text", how="left", maintain_order="left")
     return joined["form"], joined["skeleton"]
+
+
+def _tokens(text: pl.Expr) -> pl.Expr:
+    """Words in lower case, with a slot for what is masked."""
+    return (
+        text.str.replace_all(_SLOTS, _SLOT)
+        .str.replace_all(_CAPITALISED, "${1}" + _SLOT)
+        .str.to_lowercase()
+        .str.extract_all(r"[\p{L}\p{M}’']+|_")
+    )
 
 
 def openings(forms: pl.Series) -> pl.Series:

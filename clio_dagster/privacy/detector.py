@@ -2,8 +2,8 @@
 
 Answers the model that copies a private string into a facet or a name, and the colluder who plants one. Kinds:
 email, url, ip, card, iban, national_id, phone, handle, secret, address, name, and number (a long run of
-digits that is none of the others). Patterns, checksums and a list of given names; no model and no network.
-Names in scripts without capitals are found only behind what introduces them ("my name is" and the like).
+digits that is none of the others). Patterns, checksums and lists of names; no model and no network. Digits
+of other scripts and full-width signs count as their ASCII forms.
 
 A text is looked at more closely only for the kinds whose screen, a linear-time search in Polars, it passes;
 the closer patterns have bounded repetition, so a hostile text costs no more than a long one.
@@ -17,14 +17,15 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from itertools import groupby, pairwise
 
 import polars as pl
 
-from clio_dagster.privacy import addresses, people
-from clio_dagster.privacy.identifiers import IBAN_LENGTHS, digits_of, is_card, is_iban, is_national_id
-from clio_dagster.privacy.spans import Kind, Span, every, matches, where
+from clio_dagster.privacy import addresses, people, people_uncased
+from clio_dagster.privacy.identifiers import IBAN_LENGTHS, digits_of, is_card, is_iban
+from clio_dagster.privacy.national_ids import is_national_id
+from clio_dagster.privacy.spans import Kind, Span, every, matches, screened, where
 
 
 def detect(texts: pl.Series) -> pl.DataFrame:
@@ -33,13 +34,10 @@ def detect(texts: pl.Series) -> pl.DataFrame:
     Spans of a row do not overlap and come in order; where two kinds claim the same characters, the one listed
     first in `KINDS` has them. Null texts have none.
     """
-    frame = texts.cast(pl.String).alias("text").to_frame().with_row_index("row").drop_nulls()
-    screened = frame.with_columns(
-        pl.col("text").str.contains(kind.screen).alias(f"kind {number}") for number, kind in enumerate(KINDS)
-    ).filter(pl.any_horizontal(pl.col("^kind .*$")))
+    plain = _plain(texts.cast(pl.String)).fill_null("")
     found: dict[str, list[object]] = {"row": [], "kind": [], "start": [], "end": []}
-    for row, text, *passed in screened.iter_rows():
-        for start, end, kind in _spans(text, passed):
+    for row, passed in sorted(screened(plain, KINDS).items()):
+        for start, end, kind in _spans(plain[row], passed):
             for column, value in zip(found.values(), (row, kind, start, end), strict=True):
                 column.append(value)
     return pl.DataFrame(
@@ -49,21 +47,39 @@ def detect(texts: pl.Series) -> pl.DataFrame:
 
 def scrub(texts: pl.Series) -> pl.Series:
     """The texts with each span replaced by its kind in brackets, such as `[email]`; null stays null."""
-    spans = detect(texts)
     cleaned = texts.cast(pl.String).to_list()
-    for (row,), part in spans.group_by("row", maintain_order=True):
+    for row, spans in groupby(detect(texts).iter_rows(), key=lambda span: span[0]):
         text, pieces, at = cleaned[row], [], 0
-        for kind, start, end in part.select("kind", "start", "end").iter_rows():
+        for _, kind, start, end in spans:
             pieces += [text[at:start], f"[{kind}]"]
             at = end
         cleaned[row] = "".join([*pieces, text[at:]])
     return pl.Series(texts.name, cleaned, dtype=pl.String)
 
 
-def _spans(text: str, passed: list[bool]) -> list[tuple[int, int, str]]:
+_OTHER_FORMS = "[\u00a0\u2009-\u2012\u202f\u2212\u3000\uff01-\uff5e\u0660-\u0669\u06f0-\u06f9]"
+_ASCII_OF = (
+    {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | {chr(zero + digit): str(digit) for zero in (0x660, 0x6F0) for digit in range(10)}
+    | dict.fromkeys("\u3000\u00a0\u2009\u202f", " ")
+    | dict.fromkeys("\u2010\u2011\u2012\u2212", "-")
+)
+_TO_ASCII = str.maketrans(_ASCII_OF)
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    """The texts with full-width signs and Arabic digits in ASCII, character for character."""
+    odd = texts.str.contains(_OTHER_FORMS).fill_null(False)
+    if not odd.any():
+        return texts
+    return texts.scatter(odd.arg_true(), [text.translate(_TO_ASCII) for text in texts.filter(odd)])
+
+
+def _spans(text: str, passed: list[int]) -> list[tuple[int, int, str]]:
+    """The spans of one text by the numbers of the kinds whose screens it passed."""
     taken: list[tuple[int, int, str]] = []
-    for name, ways in groupby(zip(KINDS, passed, strict=True), key=lambda way: way[0].name):
-        found = sorted(span for kind, passes in ways if passes for span in kind.find(text))
+    for name, numbers in groupby(passed, key=lambda number: KINDS[number].name):
+        found = sorted(span for number in numbers for span in KINDS[number].find(text))
         free = _without(_union(found), taken)
         taken += [(start, end, name) for start, end in free if any(map(str.isalnum, text[start:end]))]
         taken.sort()
@@ -103,32 +119,16 @@ def _is_ip(candidate: str) -> bool:
     return address.version == 4 or len(digits_of(candidate)) >= 2 or candidate.count(":") >= 4
 
 
-_PHONE_REGIONS = (
-    "US",
-    "GB",
-    "FR",
-    "DE",
-    "ES",
-    "IT",
-    "NL",
-    "PL",
-    "BR",
-    "MX",
-    "TR",
-    "RU",
-    "IN",
-    "JP",
-    "KR",
-    "CN",
-)
+_PHONE_REGIONS = "US GB FR DE ES IT NL PL PT BR MX TR RU IN JP KR CN TH SA AE EG AT BE CH".split()
 _PHONE = re.compile(
     r"(?:(?<!\w)\+|(?<![\w.,:/#$€£-])(?:00)?|(?<=:)|(?<=\\,))\(?\d(?:[ \t().\-–/]{0,2}\d){6,16}"
-    r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w%])"
+    r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w%])",
+    re.ASCII,
 )
 _PHONE_CUE = re.compile(
     r"(?i)\b(?:phone|tel|telephone|call|cell|mobile|fax|whatsapp|text me|sms|desk|office|answering at|messages to|number|teléfono|telefono|móvil|celular"
-    r"|téléphone|portable|telefon|handy|nummer|numero|número|cellulare|telefone|telefoon|numer|numara)\w{0,3}\b"
-    r"[^\d]{0,25}$|(?:телефон|电话|手机|電話|携帯|전화|هاتف|โทร)[^\d]{0,12}$"
+    r"|téléphone|portable|telefon|handy|nummer|numero|número|cellulare|telefone|telefoon|numer|numara|téléphoner|appelle|appelez|llama|llámame|ligue|liga|chiama|chiamami|bel|ruf|anrufen|zadzwoń|ara)\w{0,3}\b"
+    r"[^\d]{0,25}$|(?:телефон|номер|звони|电话|手机|電話|携帯|携帯|電番|전화|번호|휴대폰|هاتف|جوال|موبايل|رقم|اتصل|โทร|เบอร์|มือถือ)[^\d]{0,16}$"
 )
 _YEARS_OR_DAY = re.compile(
     r"(?:1[5-9]|20)\d\d\s?[-–/]\s?(?:1[5-9]|20)\d\d|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[\s.]\d{1,2})?"
@@ -138,6 +138,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3}){2,}")
 
 def _phones(text: str) -> Iterator[Span]:
     """Runs of digits shaped as a phone number: international, introduced as one, or valid in some region."""
+    looked_up = 0
     for match in _PHONE.finditer(text):
         candidate = match.group()
         count = len(digits_of(candidate))
@@ -146,13 +147,19 @@ def _phones(text: str) -> Iterator[Span]:
         international = candidate.startswith(("+", "00")) and count >= 8
         introduced = _PHONE_CUE.search(text[max(0, match.start() - 50) : match.start()])
         grouped = len(re.findall(r"\d+", candidate)) >= 3 and len(re.findall(r"\d{2,}", candidate)) >= 2
-        if _THOUSANDS.fullmatch(candidate):  # an amount, unless it cannot be told from a number that exists
-            grouped = "000" not in candidate and "." not in candidate and _is_valid_phone(candidate)
-        if international or introduced or grouped or (count >= 9 and _is_valid_phone(candidate)):
+        amount = _THOUSANDS.fullmatch(candidate)  # unless it cannot be told from a number that exists
+        if international or introduced or (grouped and not amount):
             yield match.span()
+        elif (grouped or count >= 9) and not (amount and ("000" in candidate or "." in candidate)):
+            looked_up += 1  # past a bound, a text so full of numbers is believed
+            if looked_up > _LOOKED_UP_AT_MOST or _is_valid_phone(candidate):
+                yield match.span()
 
 
-@cache
+_LOOKED_UP_AT_MOST = 200
+
+
+@lru_cache(maxsize=256)
 def _is_valid_phone(candidate: str) -> bool:
     import phonenumbers
 
@@ -191,18 +198,61 @@ def _sort(character: str) -> str:
     return unicodedata.category(character)
 
 
-_IBAN_START = re.compile(r"(?i)(?<!\w)([a-z]{2})\d{2}(?=[ -]?[a-z0-9]{2})")
+_IBAN_START = re.compile(r"(?i)(?<!\w)([a-z]{2})\d{2}(?=[ -]?[a-z0-9]{2})", re.ASCII)
 
 
 def _ibans(text: str) -> Iterator[Span]:
     """From each country code and check digits on, as many letters and digits as that country's IBANs have."""
     for match in _IBAN_START.finditer(text):
         length = IBAN_LENGTHS.get(match.group(1).upper(), 0)
-        taken = re.compile(rf"[A-Za-z0-9](?:[ -]?[A-Za-z0-9]){{{length - 1}}}(?!\w)") if length else None
+        taken = (
+            re.compile(rf"[A-Za-z0-9](?:[ -]?[A-Za-z0-9]){{{length - 1}}}(?!\w)", re.ASCII)
+            if length
+            else None
+        )
         found = taken.match(text, match.start()) if taken else None
         if found and is_iban(found.group()):
             yield found.span()
 
+
+_ID_WORDS = (
+    "ssn", "social security", "passport", "license", "licence", "driver", "nhs", "national insurance", "aadhaar", "tax id", "itin", "identity card",
+    "identity number", "national id", "pasaporte", "dni", "nie", "curp", "cédula", "rut", "carnet", "passeport", "sécurité sociale", "carte d'identité",
+    "titre de séjour", "reisepass", "ausweis", "steuer-id", "steuerid", "steuernummer", "steueridentifikationsnummer", "sozialversicherungsnummer",
+    "passaporto", "codice fiscale", "carta d'identità", "passaporte", "cpf", "nif", "contribuinte", "cartão de cidadão", "bsn", "burgerservicenummer",
+    "paspoort", "rijbewijs", "paszport", "pesel", "nip", "dowód", "dowodu", "pasaport", "kimlik", "паспорт", "снилс", "инн", "водительск", "护照", "身份证",
+    "護照", "パスポート", "旅券", "マイナンバー", "個人番号", "免許", "여권", "주민등록", "운전면허", "บัตรประชาชน", "พาสปอร์ต", "หนังสือเดินทาง", "جواز", "هوية", "بطاقة",
+    "الإقامة", "تحقيق الشخصية",
+)  # fmt: skip
+"""Words that a number of identity stands behind."""
+_ID_CUE = "|".join(
+    rf"(?<![^\W\d_]){word}" if word.isascii() and len(word) < 5 else word for word in _ID_WORDS
+)
+_INTRODUCED_ID = re.compile(
+    rf"(?i)(?:{_ID_CUE})[^\d\n]{{0,24}}?"
+    r"(?P<it>(?<![a-z])(?=[a-z0-9 ./-]{0,6}\d)[a-z0-9](?:[ ./-]?[a-z0-9]){5,19})(?![a-z0-9])"
+)
+_PURE_ID = re.compile(
+    r"(?i)(?<![a-z0-9])(?:[a-z]{0,3}\d(?:[ ./-]?\d){4,17}(?:[ -]?[a-z](?![a-z0-9]))?|(?=(?:[a-z]*\d){3})[a-z0-9]{6,20}(?![a-z0-9]))"
+)
+
+
+def _introduced_ids(text: str) -> Iterator[Span]:
+    """What looks like a number, or letters and digits in one word, shortly behind a word for an identity number."""
+    for match in _INTRODUCED_ID.finditer(text):
+        found = _PURE_ID.search(match.group("it"))
+        if found and len(found.group()) >= 6:
+            yield match.start("it") + found.start(), match.start("it") + found.end()
+
+
+_SECRET_CUES = (
+    "passw", "passcode", "pass phrase", "contraseña", "mot de passe", "kennwort", "senha", "wachtwoord", "parola", "hasło", "şifre",
+    "парол", "密码", "密碼", "パスワード", "비밀번호", "รหัสผ่าน", "كلمة السر", "كلمة المرور", "api key", "api-key", "api_key", "apikey", "secret", "token",
+)  # fmt: skip
+
+_LATIN = "\u00c0-\u024f"
+_UNSPACED = "\u0e00-\u0e7f\u3000-\u9fff\uac00-\ud7a3\uff00-\uffef"
+"""Scripts whose words touch what they stand beside, and their punctuation."""
 
 _TLD = (
     "com|org|net|edu|gov|mil|int|info|biz|io|co|ai|app|dev|me|tv|xyz|site|online|shop|blog|de|at|ch|fr|es|it|pt|br|nl|be"
@@ -211,17 +261,17 @@ _TLD = (
 KINDS = (
     Kind(
         "secret",
-        r"(?i)[a-z0-9+/_\-]{20}|akia[0-9a-z]{16}|passw|passcode|\bpwd|contraseña|mot de passe|kennwort|senha|parola|token"
-        r"|hasł|парол|密码|パスワード|비밀번호|api.?key|secret|\bpin\b",
+        r"(?-u)[A-Za-z0-9+/_-]{20}|(?i-u:akia[0-9a-z]{16}|\bpin\b|\bpwd\b)",
         every(
             matches(
                 r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{0,4000}?(?:-----END [A-Z ]{0,30}-----|$)",
                 re.DOTALL,
             ),
-            matches(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
+            matches(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.ASCII),
             matches(
                 r"\b(?:sk|pk|rk)[-_][\w-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}"
-                r"|\bxox[abeprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\bglpat-[\w-]{16,}|\bhf_\w{20,}|\bnpm_\w{20,}"
+                r"|\bxox[abeprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\bglpat-[\w-]{16,}|\bhf_\w{20,}|\bnpm_\w{20,}",
+                re.ASCII,
             ),
             matches(
                 r"(?i)(?:password|passwd|passcode|pass phrase|pwd|contraseña|mot de passe|passwort|kennwort|senha|"
@@ -230,16 +280,21 @@ KINDS = (
                 r"[\"'`]?(?P<it>(?=[^\s\"'`]{0,40}[\d!@#$%^&*_=+])[^\s\"'`,;]{4,80})"
             ),
             matches(
-                r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b|\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{32,128}\b"
+                r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b|\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{32,128}\b",
+                re.ASCII,
             ),
             where(r"(?<![\w/.])[A-Za-z0-9+_-]{24,200}(?![\w/])", _is_token),
         ),
+        cues=_SECRET_CUES,
     ),
     Kind(
         "email",
-        r"(?i)@|\bat\b.{1,40}\bdot\b",
+        r"@|(?i)\bat\b.{1,40}\bdot\b",
         every(
-            matches(r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,5}"),
+            matches(
+                rf"[\w{_LATIN}.+%'-]{{1,64}}@[\w{_LATIN}-]{{1,63}}(?:\.[\w{_LATIN}-]{{2,63}}){{1,5}}",
+                re.ASCII,
+            ),
             matches(
                 r"(?i)\b[\w.+-]{1,64}\s?[\[(]?\s?\b(?:at)\b\s?[\])]?\s?[\w-]{2,63}"
                 r"\s?[\[(]?\s?\b(?:dot)\b\s?[\])]?\s?(?:com|net|org|edu|co|io|de|fr|es)\b"
@@ -248,19 +303,21 @@ KINDS = (
     ),
     Kind(
         "url",
-        rf"(?i)://|www\.|[a-z0-9]\.(?:{_TLD})\b",
+        rf"://|(?i-u:www\.|[a-z0-9]\.(?:{_TLD})\b)",
         every(
             matches(
-                r"(?i)\b(?:https?|ftp|s3|ssh|file)://[^\s<>\"'\])}]{1,2000}|\bwww\.[^\s<>\"'\])}]{2,2000}"
+                rf"(?i)\b(?:https?|ftp|s3|ssh|file)://[^\s<>\"'\]){_UNSPACED}}}]{{1,2000}}|\bwww\.[^\s<>\"'\]){_UNSPACED}}}]{{2,2000}}",
+                re.ASCII,
             ),
             matches(
-                rf"(?i)(?<![@\w.-])(?:[a-z0-9-]{{2,63}}\.){{1,4}}(?:{_TLD})(?![\w-]|\.\w)(?:/[^\s<>\"'\])}}]{{0,500}})?"
+                rf"(?i)(?<![@\w.-])(?:[a-z0-9-]{{2,63}}\.){{1,4}}(?:{_TLD})(?![\w-]|\.\w)(?:/[^\s<>\"'\]){_UNSPACED}}}]{{0,500}})?",
+                re.ASCII,
             ),
         ),
     ),
     Kind(
         "ip",
-        r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-fA-F]:[0-9a-fA-F:]*:",
+        r"(?-u)[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9a-fA-F]:[0-9a-fA-F:]*:",
         every(
             where(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)", _is_ip),
             where(r"(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])", _is_ip),
@@ -268,48 +325,54 @@ KINDS = (
     ),
     Kind(
         "iban",
-        r"(?i)\b[a-z]{2}\d{2}[ -]?[a-z0-9]{4}",
+        r"(?-u)[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4}",
         _ibans,
+        digits=True,
     ),
     Kind(
         "national_id",
-        r"(?i)\d[\d\s.-]{6,}\d|\b[a-z]{2}\s?\d\d\s?\d\d|[a-z]{6}\d\d[a-z]|[xyz]-?\d{7}|\d{8}-?[a-z]\b"
-        r"|ssn|social security|passport|licen[cs]e|driver|pasaporte|passeport|reisepass|ausweis|dni|护照|身份证",
+        r"(?-u)[0-9][0-9 ./-]{5,}[0-9A-Za-z]|[A-Za-z][0-9]{6}|[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2}|[A-Za-z]{3} [0-9]{6}|[A-Za-z]{4}[0-9]{2}",
         every(
             where(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])", is_national_id),
             where(r"(?<![\w-])\d{6}-\d{7}(?![\w-])", is_national_id),
             where(
-                r"(?i)\b[a-z]{2}\s?\d\d\s?\d\d\s?\d\d\s?[a-d]\b|\b[a-z]{6}\d\d[a-z]\d\d[a-z]\d{3}[a-z]\b",
+                r"(?i)\b[a-z]{2}\s?\d\d\s?\d\d\s?\d\d\s?[a-d]\b|\b[a-z]{6}\d\d[a-z]\d\d[a-z]\d{3}[a-z]\b"
+                r"|\b[a-z]{5}\d{4}[a-z]\b|\b[a-z]{4}\d{6}[hmx][a-z]{5}[a-z\d]\d\b|\b[stfg]\d{7}[a-z]\b|\b[a-z][12]\d{8}\b"
+                r"|\b[a-z]{3}\s?\d{6}\b|\b\d{8} ?\d ?[a-z]{2}\d\b|\b\d{1,2}\.?\d{3}\.?\d{3}-?k\b",
                 is_national_id,
             ),
             where(r"(?i)\b(?:\d{8}|[xyz]-?\d{7})-?[a-z]\b", is_national_id),
             where(
-                r"(?i)(?<![\w.])[12][\d ]{4,6}(?:\d\d|2[ab])[\d ]{8,12}(?!\w)|\b\d{17}[\dx]\b", is_national_id
-            ),
-            where(
-                r"(?<![\w.-])\d{3}\.?\d{3}\.?\d{3}-?\d{2}(?!\w)|(?<!\w)\d{2}(?: ?\d{3}){3}(?!\w)",
+                r"(?i)(?<![\w.])[12][\d ]{4,8}(?:\d\d|2[ab])[\d ]{8,14}(?!\w)|(?<![a-z0-9_])\d{17}[\dx](?![a-z0-9_])",
                 is_national_id,
             ),
-            matches(
-                r"(?i)(?:\bssn|social security(?: number)?|passport|driver'?s?'? licen[cs]e|licen[cs]e|pasaporte|passeport"
-                r"|reisepass\w*|ausweis\w*|\bdni|护照|身份证)\s?(?:number|no\.?|num|id|nummer|número|numéro|#|号码?)?"
-                r"\s?(?:is|es|est|ist|:|#|是)?\s{0,2}(?P<it>(?=[a-z-]{0,4}\d)[a-z0-9][a-z0-9-]{5,19})\b"
+            where(
+                r"(?<![\w.-])\d{3}\.?\d{3}\.?\d{3}-?\d{2}(?!\w)|(?<!\w)\d{2}(?: ?\d{3}){3}(?!\w)"
+                r"|(?<![\w.-])\d{3}[- ]\d{3}[- ]\d{3} \d{2}(?!\w)|(?<![\w.-])\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}(?!\w)"
+                r"|(?<![\w.-])\d{2}-\d{8}-\d(?![\w-])|(?<![\w.-])756\.\d{4}\.\d{4}\.\d{2}(?!\w)"
+                r"|(?<![\w.-])784-?\d{4}-?\d{7}-?\d(?!\w)|(?<![\w.-])\d-\d{4}-\d{5}-\d{2}-\d(?![\w-])|(?<![\w.-])(?<!\d )\d{4}[ -]\d{4}[ -]\d{4}(?![ -]?\w)"
+                r"|(?<![a-zA-Z0-9_.-])\d{11,14}(?![a-zA-Z0-9_])",
+                is_national_id,
             ),
+            _introduced_ids,
         ),
+        cues=_ID_WORDS,
+        digits=True,
     ),
-    Kind("card", r"\d(?:[ -]?\d){11}", where(r"(?<![\w.])\d(?:[ -]?\d){11,18}(?!\w)", is_card)),
-    Kind("phone", r"\d(?:[\s().\-–/]{0,2}\d){6}", _phones),
+    Kind("card", r"(?-u)[0-9](?:[ -]?[0-9]){11}", where(r"(?<![\w.+])\d(?:[ -]?\d){11,18}(?!\w)", is_card)),
+    Kind("phone", r"[0-9](?:[\s().\-–/]{0,2}[0-9]){6}", _phones, digits=True),
     Kind(
         "handle",
-        r"@\w|(?i)\bu/\w|\w#\d{4}\b",
+        r"(?-u)@[A-Za-z_]|\bu/[A-Za-z0-9_]|[A-Za-z0-9_]#[0-9]{4}",
         where(r"(?<![\w@./])@[A-Za-z_]\w{1,29}\b(?!\()|(?<!\w)/?u/\w{3,20}\b|\b\w{2,32}#\d{4}\b", _is_handle),
     ),
     Kind(
         "number",
-        r"\d{8}|\d(?:[ -]\d{2,}){4}",
-        matches(r"(?<![\w.,])\d{8,30}(?![\w,]|\.\d)|(?<!\w)\d{2,6}(?:[ -]\d{2,6}){4,6}(?!\w)"),
+        r"(?-u)[0-9]{8}|[0-9](?:[ -][0-9]{2,}){4}",
+        matches(r"(?<![\w.,])\d{8,30}(?![\w,]|\.\d)|(?<!\w)\d{2,6}(?:[ -]\d{2,6}){4,6}(?!\w)", re.ASCII),
     ),
     *addresses.KINDS,
     *people.KINDS,
+    *people_uncased.KINDS,
 )
 """Every way to find a kind, the more certain first; a kind may have several."""

@@ -1,8 +1,8 @@
-"""Common given names, by which the detector knows a person's name without a model.
+"""Given names that were reviewed by hand, which `name_lists` puts before the lists it takes from elsewhere.
 
 `GIVEN` names are names wherever they stand capitalised. `AMBIGUOUS` ones are words, places or products as
-well, and count only with a capitalised surname behind them. Written for the languages that have capitals;
-in the others names are known by what introduces them.
+well, and count only with a capitalised surname behind them. Of the languages that have capitals; the others
+are `people_uncased`'s.
 """
 
 # ruff: noqa: SIM905 (word lists)

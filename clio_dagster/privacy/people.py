@@ -1,224 +1,732 @@
-"""Finds names of people: by what introduces them, by titles, by given names.
+"""Finds names of people in scripts with capitals: by what introduces them, by what they are known as, by shape.
 
-Part of the detector (P3); the patterns for names are apart because they lean on words, not on forms.
+Part of the detector (P3). A text is cut into words once; runs of capitalised words are then judged by the
+words before and after them and by `name_lists`. Organisations named like people are masked with them. In
+lower case, only a name with a surname, or one behind an introduction, is found.
 """
 
-# ruff: noqa: E501, SIM905 (patterns and word lists)
+# ruff: noqa: E501, SIM905 (word lists)
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from typing import NamedTuple
 
-from clio_dagster.privacy.given_names import AMBIGUOUS, GIVEN
-from clio_dagster.privacy.spans import Finder, Kind, Span
+from clio_dagster.privacy.given_names import AMBIGUOUS
+from clio_dagster.privacy.name_lists import Known, fold, lexicon, unaccented
+from clio_dagster.privacy.spans import Kind, Span
 
-UPPER = "A-Z" + "".join(chr(code) for code in range(0xC0, 0x530) if chr(code).isupper())
-"""Capitals of the Latin, Greek and Cyrillic scripts, for a character class."""
-
-WORD = rf"[{UPPER}][^\W\d_]{{1,25}}(?:[’'-][^\W\d_]{{1,25}}){{0,2}}"
-"""A capitalised word."""
-
-_PROPER = rf"[{UPPER}](?![{UPPER}])[^\W\d_]{{1,25}}(?:[’'-][^\W\d_]{{2,25}})?"
-
-_PARTICLES = r"(?:van der|van den|van de|von der|de la|de los|della|van|von|de|del|der|den|di|da|dos|do|du|bin|ibn|al|el|le|la|ter|zu)"
-_FULL = rf"{WORD}(?:\s(?:[{UPPER}]\.?\s){{0,2}}(?:{_PARTICLES}\s)?{WORD}){{0,3}}"
-
-_INTRODUCED = (
-    r"my (?:full |first |last |middle )?name is|my name's|name:|i am called|they call me|i go by|signed by|written by|directed by"
-    r"|author is|mi nombre es|me llamo|mi nombre:|je m['’]appelle|je me nomme|mon nom est|mein name ist|ich heiße|ich heisse"
-    r"|mi chiamo|il mio nome è|meu nome é|o meu nome é|me chamo|chamo-me|mijn naam is|ik heet|nazywam się|mam na imię"
-    r"|benim adım|adım|меня зовут|моё имя|мое имя"
+_PARTICLES = frozenset(
+    "van der den de la los las della van von del dela di da dos das do du bin ibn bint al el ter ten te zu zum y af av e".split()
 )
-_INTRODUCED_ANY_CASE = _INTRODUCED.replace("|i go by|signed by|written by|directed by|author is", "")
-_CALLED = (
-    r"call me|i'm|i am|this is|named|called|llamad[oa]|soy|ich bin|je suis|sono|sou|namens|genannt|appelée?"
-)
-_TITLES = (
-    r"mr|mrs|ms|miss|mister|dr|prof|professor|doctor|sir|lady|judge|sgt|capt|rev|sr|sra|srta|señora?|señorita|don|doña|mme|mlle"
-    r"|monsieur|madame|mademoiselle|herr|frau|sig|signora?|senhora?|dhr|mevr|meneer|mevrouw|pan|pani|bay|bayan|г-н|г-жа|господин"
-    r"|госпожа|κύριος|κυρία"
-)
-_GREETINGS = (
-    r"dear|hi|hello|hey|hola|querid[oa]|estimad[oa]|cher|chère|bonjour|liebe[r]?|hallo|lieve|beste|car[oa]|gentile|ciao|prezad[oa]|olá"
-    r"|drog[ia]|cześć|sayın|merhaba|привет|уважаем(?:ый|ая)"
-)
-_KIN = (
-    r"wife|husband|son|daughter|brother|sister|mother|father|mom|mum|dad|boss|manager|friend|boyfriend|girlfriend|partner"
-    r"|fianc[ée]e?|ex|colleague|coworker|neighbou?r|teacher|roommate|cousin|uncle|aunt|niece|nephew|therapist|client|patient|student"
-    r"|esposa|esposo|marido|hij[oa]|herman[oa]|amig[oa]|jefe|jefa|novi[oa]|mari|femme|fils|fille|frère|sœur|ami|amie|patron|mann|sohn"
-    r"|tochter|bruder|schwester|freund|freundin|chef|chefin|moglie|marito|figli[oa]|fratello|sorella|amic[oa]|filh[oa]|irmão|irmã"
-)
-_SIGNED = (
-    r"(?:best |kind |warm )?regards|sincerely|yours truly|cheers|many thanks|thanks|love|saludos|atentamente|cordialement|bien à vous"
-    r"|mit freundlichen grüßen|viele grüße|grüße|cordiali saluti|atenciosamente|met vriendelijke groet|pozdrawiam|с уважением"
-)
-
-_NOT_NAMES = frozenset(
+_NOBLE = frozenset("van von der den ter ten bin ibn bint al el della dela".split())
+_TITLES = frozenset(
     """
-    A About Account Administrator Afraid All An And Any Assistant Back Board Bot British Chat ChatGPT Class Claude Client
-    Colleague Colleagues Committee Company Customer Customers Day Department Diary Editor English Everyone Friend Friends
-    French From German God Guest Hiring How Human I If Important In Is It Italian Ladies Later Lord Love Madam Madame Mom
-    Dad Monday Tuesday Wednesday Thursday Friday Saturday Sunday Manager Member My Name New No Not Now On Or Our Parent
-    Parents Please Professor Reader Readers Recruiter Santa Siri Sir Sirs Spanish Student Students Subscriber Support Teacher
-    Team Thank Thanks That The There This To Today Tomorrow User Valued We What When Who Why World You Your January February
-    March April May June July August September October November December Alexa American Christian Muslim Jewish Chinese Indian
-    Dr Mr Mrs Ms Miss Prof Herr Frau Mme Sr Sra Señor Señora Señores Monsieur Mesdames Damen Herren Freunde Kunde Cliente Clientes Equipo Amigo Amigos Mundo Monde Welt
+    mr mrs ms miss mister mx dr prof professor doctor sir lady dame judge justice sgt sergeant capt captain lt col rev reverend father sister
+    brother uncle aunt auntie coach sr sra srta señor señora señorita don doña mme mlle monsieur madame mademoiselle maître herr frau
+    fräulein sig signor signora signorina dott dottor dottoressa dottore avvocato senhor senhora dona doutor doutora dhr mevr mevrouw meneer
+    pan pani pana panu panią panem bay bayan sayın hoca г-н г-жа господин госпожа господина госпожи господину доктор профессор товарищ дядя тётя κύριος κυρία κος κα
+    tante onkel oom oncle tía tío zia zio doutora doctora docteur doktor profesor profesora professeur
     """.split()
 )
-_LOWER_NOT_NAMES = frozenset(
+_INTRODUCTIONS = frozenset(
+    line.strip()
+    for line in """
+    name is|name was|name's|names|name|surname|surname is|signed|signed by|written by|directed by|author is|called|named|call me|calls me|i'm|i am|im|this is|i go by|goes by
+    they call me|is called|was called|was named|named him|named her|named it|known as|speaking with|speaking to|attn|attention|from|to|cc|user|patient|client|contact|contact person
+    me llamo|se llama|llamado|llamada|nombre es|mi nombre|nombre|apellido|apellidos|soy|llaman|llamarme|de parte de
+    m'appelle|s'appelle|me nomme|nommé|nommée|nom est|nom|prénom|appelé|appelée|je suis|c'est|de la part de
+    name ist|name lautet|ich heiße|heiße|heisse|heißt|heisst|genannt|namens|ich bin|vorname|nachname|gruß
+    mi chiamo|chiamo|si chiama|chiamato|chiamata|nome è|nome|cognome|sono
+    me chamo|chamo-me|chama-se|se chama|chamado|chamada|nome é|sou|sou o|sou a|aqui é|aqui é o|aqui é a
+    naam is|naam|heet|ik heet|genaamd|ik ben|voornaam|achternaam
+    nazywam się|nazywa się|mam na imię|ma na imię|imię|nazwisko|jestem|o imieniu|o nazwisku
+    benim adım|adım|adı|ismim|ismi|isim|soyadı|adlı|isimli|ben|adım soyadım
+    меня зовут|её зовут|его зовут|ее зовут|зовут|моё имя|мое имя|имя|фамилия|это|по имени|по фамилии
+    με λένε|το όνομά μου είναι
+    """.replace("\n", "|").split("|")
+    if line.strip()
+)
+_LABELS = frozenset(
+    "name names surname from to cc user patient client contact attn attention nombre apellido apellidos nom prénom nome cognome naam voornaam achternaam vorname nachname imię nazwisko isim soyadı adı имя фамилия".split()
+)
+"""Introductions that need a colon or the like behind them."""
+_LOOSE = frozenset(
+    "is was called named i'm im am is this it's soy sono sou suis c'est bin ben jestem это ik ich nome nombre".split()
+)
+_GREETINGS = frozenset(
+    """
+    dear hi hello hey hola querida querido estimada estimado cher chère bonjour salut liebe lieber hallo lieve beste cara caro gentile ciao prezada prezado
+    olá oi drogi droga cześć szanowna szanowny sayın merhaba selam sevgili привет уважаемый уважаемая дорогой дорогая здравствуйте здравствуй thanks bye
+    """.split()
+)
+_KIN = frozenset(
+    """
+    wife husband son daughter brother sister mother father mom mum dad boss manager friend boyfriend girlfriend partner fiancé fiancée fiance fiancee ex colleague coworker
+    neighbour neighbor teacher roommate flatmate cousin uncle aunt niece nephew therapist client patient student kid child baby grandmother grandfather grandma grandpa supervisor landlord landlady doctor lawyer guardian
+    esposa esposo marido mujer hijo hija hermano hermana amigo amiga jefe jefa novio novia madre padre primo prima vecino vecina compañero compañera profesor profesora suegra suegro abuela abuelo sobrina sobrino
+    mari femme fils fille frère sœur soeur ami amie patron patronne copain copine mère père cousin cousine voisin voisine collègue tante oncle
+    mann frau sohn tochter bruder schwester freund freundin chef chefin mutter vater kollege kollegin kollegen nachbar nachbarin nachbarn cousine vermieter vermieterin lehrer lehrerin tante onkel
+    moglie marito figlio figlia fratello sorella amico amica capo fidanzato fidanzata madre padre cugino cugina vicino vicina collega compagno compagna
+    esposa filho filha irmão irmã chefe namorado namorada mãe pai primo prima vizinho vizinha colega sogra sogro
+    vrouw man zoon dochter broer zus zusje vriend vriendin baas moeder vader buurman buurvrouw collega neef nicht
+    żona żonie żoną mąż mężem mężowi syn synem syna córka córką córce córki brat bratem bratu brata siostra siostrą siostrze siostry szef szefem szefowa szefowi przyjaciel przyjaciółka przyjacielem przyjaciółką kolega koleżanka kolegą koleżanką sąsiad sąsiadka sąsiadem mama tata
+    karım kocam eşim oğlum kızım kardeşim ablam abim ağabeyim annem babam arkadaşım patronum müdürüm komşum kuzenim sevgilim nişanlım öğretmenim
+    жена жене женой жены муж мужем мужа мужу сын сыном сыну сына дочь дочерью дочери брат братом брату брата сестра сестрой сестре сестры мама папа друг другом другу подруга подругой подруге начальник начальником начальнику начальница коллега коллегой коллеге сосед соседом соседка соседкой бабушка дедушка
+    """.split()
+)
+_SIGNED = frozenset(
+    """
+    regards sincerely truly cheers thanks love wishes yours faithfully saludos atentamente abrazo besos cordialement vous amitiés bises grüßen grüße gruß saluti cordialmente
+    atenciosamente abraços cumprimentos groet groeten pozdrawiam poważaniem saygılarımla selamlar sevgiler уважением приветом
+    """.split()
+)
+_TOWARDS = frozenset(
+    """
+    with by told tell asked ask meet met called emailed email texted text phoned contacted visited dated married thanked invited hired fired helped and or
+    to for about from says said between via through against
+    con por para a de e y avec par pour chez et mit von für bei an und oder per da o ou com met voor door bij en z od dla do przez i oraz ile ve için с со от для у к и о
+    """.split()
+)
+"""Words that people stand behind, among much else: they help a word that is known as a name."""
+_DOES = frozenset(
+    """
+    said says told tells asked asks wrote writes called calls emailed texted replied answered explained announced added shouted whispered thinks thought wants wanted lives lived
+    works worked died married laughed cried smiled insists insisted promised phoned
+    dijo dice vive trabaja quiere escribió llamó preguntó murió cree dit habite travaille veut pense écrit sagte sagt wohnt arbeitet meint möchte schrieb fragte
+    disse vive lavora vuole pensa scrisse mora trabalha quer escreveu perguntou zei zegt woont werkt wil schreef vroeg
+    powiedział powiedziała mówi mieszka pracuje chce napisał napisała zapytał dedi diyor söyledi yaşıyor çalışıyor istiyor yazdı sordu aradı
+    сказал сказала говорит живёт живет работает хочет написал написала спросил спросила позвонил позвонила
+    """.split()
+)
+_WHOSE = frozenset(
+    """
+    my our your his her their mi tu su nuestro nuestra mon ma ton ta son sa notre mein meine meinem meiner meinen unser unsere unserem dein deine sein seine ihr ihre
+    mio mia suo sua il tuo tua meu minha seu sua o a nosso nossa mijn onze zijn haar mój moja moim moją mojej mojego mojemu moi z od nasz nasza benim мой моя моим моей моего моему моём наш наша с
+    """.split()
+)
+_GERMAN = frozenset(
+    "der die das und ist nicht ich ein eine einen zu mit für auf den dem von bei wie mein meine kann im".split()
+)
+_FOREIGN = frozenset(
+    "le la les et des que un une el los y con por para il che per da do não een het van w na się że bir ve bu и в на не".split()
+)
+_PERSONAL = frozenset(
+    "i my me ich mir mich mein meine meinen meinem meiner je me moi mon ma mes yo mi mis me mio mia miei io eu meu minha ik mij mijn me mnie mi mój moja moim ja ben bana benim я мне меня мой моя мы".split()
+)
+"""Words for oneself: people who write of themselves name people they know."""
+_BARE = frozenset(
+    "with avec con com met mit z ze с со chez pour à par per para por aan van voor door".split()
+)
+"""Prepositions that institutions follow with an article, where the language has articles, and people without."""
+_TELLING = frozenset(
+    "répondre réponds écrire écris dire dis demander rispondo rispondere scrivere scrivo dire respondo responder escrever escribir escribo decir contesto contestar antwoord antwoorden schrijf vraag napisz odpowiedzieć ответить написать".split()
+)
+_THAT = frozenset("dass ob weil que qui che dat of że czy jest что zwie kim est es".split())
+_ENGLISH = frozenset(
+    "the and is of to my i you for with was not it this that what how can please are do have".split()
+)
+_SURNAME_SHAPE = re.compile(
+    r"(?i)(?:ss?on|sen|dóttir|dottir|dotter|ová|nová|ovi[cčć]|evi[cčć]|[a-zšžčđ]i[ć]|ovich|evich|enko|shvili|idis|opoulos|[wńnzrl]ski|[wńnzrl]ska|[nwl]cki|[nwl]cka|czyk|owicz|ewicz"
+    r"|[nwvl]skaya|[nwvl]sky|(?:[a-z]{3})(?:yeva|eeva|ieva)|[yichklmnr]ev|[kmnrhl]ov|[kmnrlstvh]ova|[äaöoi]inen|[äaöou]nen|akis|akos|ström|qvist|kvist|gård|oğlu|ашвили|енко)$"
+)
+_PATRONYMIC = re.compile(
+    r"(?i)(?:[оеё]вич(?:а|у|ем|е)?|[оеё]вн(?:а|ы|е|у|ой)|ични?(?:а|ы|е|у|ой)|ovich|evich|ovna|evna|ovič|evič)$"
+)
+_RUSSIAN_SURNAME = re.compile(
+    r"(?i)[а-яё]{2}(?:[оеё]в|[иы]н)(?:а|у|ым|е|ой|ы|ых|ыми)?$|[а-яё]{3}[сц]к(?:ий|ого|ому|им|ом|ая|ую|ой)$|[а-яё]{2}(?:енко|чук|ук|юк|ян)(?:а|у|ом|е)?$"
+)
+_ENDINGS_CYRILLIC = ("", "а", "я", "й", "ь", "ия", "ий", "ья")
+_CASES_CYRILLIC = re.compile(r"(?:а|у|ом|ем|ём|е|ой|ей|ы|и|ю|я|ью|ию|ии|ием|ией)$")
+_ENDINGS_POLISH = ("", "a", "ia", "ek", "i", "y", "eł", "o")
+_CASES_POLISH = re.compile(r"(?:owi|em|iem|ie|ze|y|i|ę|ą|o|u|a|ek|iego|iemu|im|ego|emu|ym|ce)$")
+_POLISH = re.compile(r"[ąęłńśźż]")
+_LETTERS = "A-Za-zªºÀ-ÖØ-öø-ɏͰ-ϿЀ-ԯḀ-ỿ"
+"""Scripts with capitals: letters of others may touch a name."""
+_TOKEN = re.compile(rf"[{_LETTERS}]+(?:[’'ʼ-][{_LETTERS}]+)*")
+_OPENS = re.compile(r"[.!?:;\n\r\"“”„«»()\[\]{}>•*|/\t]|[-–—]\s|^$")
+_CLOSES = re.compile(r"\s*(?:[,!.:;?)\"”»\n<]|$)")
+
+_GIVEN, _SURE, _SURNAME, _COMMON, _FUNCTION = (int(known) for known in Known)
+
+
+class _Word(NamedTuple):
+    start: int
+    end: int
+    text: str
+    folded: str
+
+
+class _Text:
+    """The words of a text and what is known of them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lexicon = lexicon()
+        self.words = [_word(match) for match in _TOKEN.finditer(text)]
+        self.is_polish = bool(_POLISH.search(text))
+        self.is_german = sum(word.folded in _GERMAN for word in self.words[:60]) >= 2
+        english = sum(word.folded in _ENGLISH for word in self.words[:60])
+        foreign = sum(word.folded in _FOREIGN for word in self.words[:60])
+        self.is_personal = any(word.folded in _PERSONAL for word in self.words)
+        self.is_english = not self.is_german and (english > foreign or (not foreign and len(self.words) < 4))
+        self.known_memo: dict[str, int] = {}
+
+    def gap(self, index: int) -> str:
+        """What stands before a word."""
+        before = self.words[index - 1].end if index else 0
+        return self.text[before : self.words[index].start]
+
+    def known(self, index: int) -> int:
+        folded = self.words[index].folded
+        found = self.lexicon.get(folded)
+        if found is None:
+            found = self.known_memo.get(folded)
+            if found is None:
+                found = self.known_memo[folded] = self._derived(self.words[index])
+        return found
+
+    def _derived(self, word: _Word) -> int:
+        folded, lexicon = word.folded, self.lexicon
+        if "-" in folded:
+            return (
+                lexicon.get(folded.split("-")[0], 0) & ~_COMMON & ~_FUNCTION
+                | lexicon.get(folded.rsplit("-")[-1], 0) & _SURNAME
+            )
+        if not folded.isascii():
+            found = lexicon.get(unaccented(folded), 0)
+            if found & ~_COMMON and not found & _COMMON:
+                return found
+        found = 0
+        if "а" <= folded[0] <= "ё":
+            found = self._inflected(folded, _CASES_CYRILLIC, _ENDINGS_CYRILLIC)
+            if _PATRONYMIC.search(folded):
+                found |= _SURNAME | _SURE
+            elif not found & _COMMON and _RUSSIAN_SURNAME.search(folded):
+                found |= _SURNAME
+        elif self.is_polish and len(folded) > 3:
+            found = self._inflected(folded, _CASES_POLISH, _ENDINGS_POLISH)
+        if (
+            not found
+            and len(folded) > 5
+            and not self.is_german
+            and not self.is_polish
+            and (_SURNAME_SHAPE.search(folded) or _PATRONYMIC.search(folded))
+        ):
+            found = _SURNAME
+        return found
+
+    def _inflected(self, folded: str, cases: re.Pattern[str], endings: tuple[str, ...]) -> int:
+        """What the word is known as in its first form; ordinary if any form is."""
+        found = 0
+        for cut in {1, 2, 3}:
+            stem = folded[:-cut]
+            if len(stem) >= 2 and cases.fullmatch(folded[-cut:]):
+                for ending in endings:
+                    found |= self.lexicon.get(stem + ending, 0)
+        return found & ~_SURE & ~_FUNCTION
+
+    def before(self, index: int, count: int) -> str:
+        """The folded words before a word, joined, as far as only blanks and light punctuation part them."""
+        words: list[str] = []
+        for at in range(index, max(0, index - count), -1):
+            gap = self.gap(at)
+            if (
+                len(gap) > 4
+                or any(sign not in " \t:,\"“„«'’." for sign in gap)
+                or ("." in gap and at < index)
+            ):
+                break
+            words.insert(0, self.words[at - 1].folded)
+        return " ".join(words)
+
+    def opens(self, index: int) -> bool:
+        """Whether a capital says nothing here: at the start of a sentence, a line or a quotation."""
+        return index == 0 or bool(_OPENS.search(self.gap(index)))
+
+
+def _word(match: re.Match[str]) -> _Word:
+    """A word without an elided article before it and a suffix behind an apostrophe."""
+    start, end = match.span()
+    text = match.group()
+    if "'" in text or "’" in text or "ʼ" in text:
+        head, sign, tail = _parted(text)
+        if head and head[0].islower() and tail[:1].isupper() and len(head) <= 3:
+            start, text = start + len(head) + len(sign), tail
+            head, sign, tail = _parted(text)
+        if sign and head[:1].isupper() and tail.islower():
+            text, end = head, start + len(head)
+    return _Word(start, end, text, text.lower() if text.isascii() else fold(text).replace("ʼ", "'"))
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    parts = re.split("(['’ʼ])", text, maxsplit=1)
+    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (text, "", "")
+
+
+def _is_capital(word: _Word) -> bool:
+    return word.text[0].isupper()
+
+
+def find(text: str) -> Iterator[Span]:
+    """Spans of names, in order."""
+    parts = _Text(text)
+    words = parts.words
+    spans: list[tuple[int, int]] = []  # first and last word
+    index = 0
+    while index < len(words):
+        if _is_capital(words[index]):
+            joined = _joined_subjects(parts, index)
+            if joined:
+                spans += [(joined[0], joined[0]), (joined[1], joined[1])]
+                index = joined[1] + 1
+                continue
+            last = _chain_end(parts, index)
+            spans += _in_chain(parts, index, last)
+            index = last + 1
+        else:
+            lower = _in_lower_case(parts, index)
+            if lower:
+                spans.append(lower)
+                index = lower[1]
+            index += 1
+    for first, last in _with_echoes(parts, spans):
+        yield words[first].start, words[last].end
+
+
+def _chain_end(parts: _Text, first: int) -> int:
+    """The last word of the run of capitalised words that opens here, particles within it included."""
+    words, last = parts.words, first
+    while last + 1 < len(words):
+        gap = parts.gap(last + 1)
+        if gap != " " and not (gap == ". " and (len(words[last].text) == 1 or words[last].folded in _TITLES)):
+            break
+        following = words[last + 1]
+        if _is_capital(following):
+            last += 1
+            continue
+        ahead = last + 1
+        while (
+            ahead < len(words)
+            and ahead < last + 3
+            and words[ahead].folded in _PARTICLES
+            and parts.gap(ahead) == " "
+        ):
+            ahead += 1
+        if (
+            ahead == last + 1
+            or ahead >= len(words)
+            or not _is_capital(words[ahead])
+            or parts.gap(ahead) not in (" ",)
+        ):
+            break
+        known, particle = parts.known(last), words[ahead - 1].folded
+        if not known & _GIVEN and (parts.is_german or known & _COMMON):
+            break
+        if not known & (_GIVEN | _SURNAME) and particle not in _NOBLE:
+            break
+        last = ahead
+    return last
+
+
+def _in_chain(parts: _Text, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Names within a run of capitalised words, cut at titles and ordinary words."""
+    words = parts.words
+    at = first
+    titled = False
+    while at <= last:
+        if words[at].folded in _TITLES or words[at].folded in _KIN:
+            titled, at = words[at].folded in _TITLES, at + 1
+            continue
+        cue = titled or _is_introduced(parts, at)
+        known = parts.known(at)
+        if words[at].folded in _PLACE_BEFORE and not cue and at < last:
+            titled, at = False, at + 2
+            continue
+        stops = known & _FUNCTION and not known & _SURE
+        if stops or (known & _COMMON and not cue and not known & (_GIVEN | _SURNAME)):
+            titled, at = False, at + 1
+            continue
+        end = at
+        while end < last and _goes_on(parts, at, end + 1, cue):
+            end += 1
+        while end > at and not _is_capital(words[end]):
+            end -= 1
+        if _is_name(parts, at, end, (first, last), cue):
+            yield at, end
+        titled, at = False, end + 1
+
+
+def _goes_on(parts: _Text, first: int, index: int, cue: bool) -> bool:
+    word, known = parts.words[index], parts.known(index)
+    if len(word.text) == 1 or not _is_capital(word):
+        return True
+    if word.folded in _TITLES or known & _FUNCTION:
+        return False
+    if not known & _COMMON:
+        return True
+    opening = parts.known(first)
+    return bool(known & (_SURNAME | _GIVEN)) and bool(
+        cue or opening & _SURE or (opening & _GIVEN and not opening & _COMMON)
+    )
+
+
+def _is_introduced(parts: _Text, index: int) -> bool:
+    """Whether the words before say that a name follows."""
+    if index == 0:
+        return False
+    gap = parts.gap(index)
+    before = parts.before(index, 4).split(" ")
+    known = parts.known(index)
+    last = before[-1]
+    if not last:
+        asked = (
+            parts.words[index - 1].folded in ("name", "nombre", "nom", "nome", "naam") and gap.strip() == "?"
+        )
+        return asked or _is_signed(parts, index, gap)
+    if last in _TITLES and "," not in gap:
+        return True
+    if known & _COMMON and not known & (_GIVEN | _SURNAME):
+        return False
+    for size in (3, 2, 1):
+        phrase = " ".join(before[-size:])
+        if size <= len(before) and phrase in _INTRODUCTIONS:
+            if phrase in _LABELS:
+                return ":" in gap
+            return not (
+                known & _COMMON and phrase in ("this is", "c'est", "это", "called", "sono", "ben", "heet")
+            )
+    end = parts.words[index].end
+    if last in _GREETINGS and "." not in gap and ":" not in gap:
+        return bool(_CLOSES.match(parts.text, _phrase_end(parts, index, end)))
+    if last in _KIN or (
+        last in ("is", "ist", "est", "es", "è", "é") and len(before) > 1 and before[-2] in _KIN
+    ):
+        kin = -1 if last in _KIN else -2
+        possessed = last.endswith(("im", "ım", "um", "üm")) and last not in ("mom", "mum")  # Turkish, "my"
+        return possessed or (len(before) > -kin and before[kin - 1] in _WHOSE)
+    return False
+
+
+def _phrase_end(parts: _Text, index: int, end: int) -> int:
+    """Where the capitalised words and particles that open at a word end."""
+    while index + 1 < len(parts.words) and parts.gap(index + 1) == " ":
+        index += 1
+        if not _is_capital(parts.words[index]) and parts.words[index].folded not in _PARTICLES:
+            break
+        end = parts.words[index].end
+    return end
+
+
+def _is_signed(parts: _Text, index: int, gap: str) -> bool:
+    """Whether a letter's closing words stand on the line before and nothing else follows on this one."""
+    if "\n" not in gap or gap.strip(" \t\r\n,.!-") or parts.words[index - 1].folded not in _SIGNED:
+        return False
+    end = _phrase_end(parts, index, parts.words[index].end)
+    return not parts.text[end : end + 40].split("\n")[0].strip(" \t\r.")
+
+
+def _is_name(parts: _Text, first: int, last: int, chain: tuple[int, int], cue: bool) -> bool:
+    words = parts.words
+    full = [at for at in range(first, last + 1) if len(words[at].text) > 1 and _is_capital(words[at])]
+    if not full or _is_place_before(parts, first):
+        return False
+    known = [parts.known(at) for at in full]
+    shouting = all(words[at].text.isupper() for at in full)
+    if cue:
+        return not (shouting and len(words[full[0]].text) < 3)
+    has_given = any(one & _GIVEN and not one & _COMMON for one in known)
+    has_surname = any(one & _SURNAME and not one & _COMMON for one in known)
+    if len(full) > 1:
+        if known[0] & _SURE or (has_given and has_surname):
+            return True
+        if shouting:
+            return has_given and has_surname
+        if (
+            known[0] & _GIVEN
+            and known[-1] & _SURNAME
+            and words[full[-1]].folded not in _PLACES
+            and words[full[0]].text in AMBIGUOUS
+        ):
+            return True
+        if any(one & _COMMON for one in known):
+            return (bool(known[0] & _GIVEN) and not known[-1] & _COMMON) or (
+                bool(known[0] & _SURNAME) and has_given
+            )
+        if has_given or (has_surname and not parts.is_german):
+            return True
+        if chain[1] - chain[0] > last - first + 1 or len(full) > 3:
+            return False
+        before = parts.before(first, 2).split(" ")
+        placed = _acts(parts, last) or before[-1] in _THAT or before[-1] in _BARE or before[0] in _TELLING
+        if parts.is_german:
+            return placed or (parts.is_personal and parts.before(first, 1) in _TOWARDS)
+        return parts.is_english or parts.is_personal or placed
+    return _is_lone_name(parts, full[0], known[0], shouting, initial=last > first)
+
+
+def _is_lone_name(parts: _Text, index: int, known: int, shouting: bool, initial: bool) -> bool:
+    word = parts.words[index]
+    if known & _COMMON or len(word.text) < 3:
+        return initial and bool(known & _GIVEN) and len(word.text) > 2 and not parts.opens(index)
+    if shouting:
+        return bool(known & _SURE) and len(word.text) > 3
+    if known & _SURE or (initial and known) or _is_addressed(parts, index, known):
+        return True
+    if _acts(parts, index) and not parts.is_german:
+        return True
+    if parts.opens(index):
+        return False
+    if known & (_GIVEN | _SURNAME):
+        return not parts.is_german or (bool(known & _GIVEN) and parts.before(index, 1) in _TOWARDS)
+    if parts.is_german:
+        return False
+    before = parts.before(index, 1)
+    return before in _SAID or (parts.is_english and parts.text.startswith(("'s ", "’s "), word.end))
+
+
+_PLACES = frozenset(
+    "day garden gardens street university city river state island beach bank court act agreement code tree water hill hills lake park road fields field church house school hall bridge tower valley bay france beer".split()
+)
+_SAID = frozenset(
+    "says said asked replied told shouted whispered answered dijo dice disse zei powiedział powiedziała сказал сказала".split()
+)
+_CALLING = frozenset(
+    "can could would will please do did are you i we what how when why where thank thanks let is".split()
+)
+_BEING = frozenset("is was has had will can began spent wants knows likes loves does did".split())
+
+
+def _is_addressed(parts: _Text, index: int, known: int) -> bool:
+    """Whether a word known as a name opens a line to address somebody, to give somebody the word, or as a subject."""
+    if (
+        not known & (_GIVEN | _SURNAME)
+        or not parts.opens(index)
+        or parts.is_german
+        or index + 1 >= len(parts.words)
+    ):
+        return False
+    gap, following = parts.gap(index + 1), parts.words[index + 1].folded
+    opens_line = index == 0 or "\n" in parts.gap(index)
+    return (
+        (gap == ", " and following in _CALLING)
+        or (opens_line and gap.startswith(":") and bool(known & _GIVEN))
+        or (gap == " " and following in _BEING and bool(known & _GIVEN))
+    )
+
+
+def _acts(parts: _Text, index: int) -> bool:
+    """Whether what follows is what people do."""
+    words = parts.words
+    if index + 1 >= len(words) or parts.gap(index + 1) != " ":
+        return False
+    following = words[index + 1].folded
+    if following in _DOES:
+        return True
+    return (
+        index + 2 < len(words)
+        and parts.gap(index + 2) == " "
+        and f"{following} {words[index + 2].folded}" in ("is from", "was born", "is my")
+    )
+
+
+_PLACE_BEFORE = frozenset(
+    "san santa santo sankt saint sainte são sao north south east west port fort lake mount los las el la new saint-".split()
+)
+
+
+def _is_place_before(parts: _Text, index: int) -> bool:
+    return (
+        bool(index)
+        and parts.words[index - 1].folded in _PLACE_BEFORE
+        and _is_capital(parts.words[index - 1])
+        and parts.gap(index) in (" ", ". ")
+    )
+
+
+def _in_lower_case(parts: _Text, index: int) -> tuple[int, int] | None:
+    """A given name and a surname, or one of them behind a title or a kinship word."""
+    words = parts.words
+    known = parts.lexicon.get(words[index].folded, 0)
+    if not known & (_GIVEN | _SURNAME) or known & _COMMON or len(words[index].text) < 3:
+        return None
+    if known & _SURE:
+        end = index + 1
+        if (
+            end < len(words)
+            and parts.gap(end) == ", "
+            and parts.lexicon.get(words[end].folded, 0) & _SURE
+            and not _is_capital(words[end])
+        ):
+            while (
+                end < len(words)
+                and parts.gap(end) == ", "
+                and parts.lexicon.get(words[end].folded, 0) & _SURE
+            ):
+                end += 1
+            if (
+                end + 1 < len(words)
+                and words[end].folded == "and"
+                and parts.lexicon.get(words[end + 1].folded, 0) & _GIVEN
+            ):
+                end += 2
+            return index, end - 1
+        if (
+            end < len(words)
+            and len(words[end].text) == 1
+            and parts.gap(end) == " "
+            and parts.gap(min(end + 1, len(words) - 1)) in (" ", ". ")
+        ):
+            end += 1
+        if (
+            end < len(words)
+            and words[end].text.islower()
+            and parts.gap(end) in (" ", ". ")
+            and len(words[end].text) > 2
+        ):
+            other = parts.known(end)
+            if not other & _COMMON and other & _SURNAME:
+                return index, end
+        if _is_introduced(parts, index):
+            return index, index
+    if (
+        index
+        and words[index - 1].folded in _TITLES
+        and parts.gap(index) in (" ", ". ")
+        and words[index - 1].folded not in ("pan", "bay", "don", "dona", "col", "sir", "lady")
+    ):
+        return index, index
+    return None
+
+
+def _joined_subjects(parts: _Text, index: int) -> tuple[int, int] | None:
+    """Two words at the start of an English sentence, joined by "and", one of them known as a name."""
+    words = parts.words
+    if (
+        not parts.is_english
+        or not parts.opens(index)
+        or index + 3 >= len(words)
+        or words[index + 1].folded != "and"
+    ):
+        return None
+    other = index + 2
+    if (
+        not _is_capital(words[other])
+        or parts.gap(other) != " "
+        or parts.gap(index + 1) != " "
+        or _is_capital(words[other + 1])
+    ):
+        return None
+    one, two = parts.known(index), parts.known(other)
+    if (one | two) & _FUNCTION or not (two & (_GIVEN | _SURNAME) and not (one & _COMMON and two & _COMMON)):
+        return None
+    return index, other
+
+
+def _with_echoes(parts: _Text, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The names, and with them single capitalised words that stand beside one in a list or echo a part of one."""
+    if not spans:
+        return spans
+    words = parts.words
+    inside = [False] * len(words)
+    said: set[str] = set()
+    for first, last in spans:
+        for at in range(first, last + 1):
+            inside[at] = True
+            if len(words[at].text) > 2 and _is_capital(words[at]) and not parts.known(at) & _COMMON:
+                said.add(words[at].folded)
+    more = [
+        (at, at)
+        for at, word in enumerate(words)
+        if not inside[at] and word.folded in said and _is_capital(word)
+    ]
+    for at, _ in more:
+        inside[at] = True
+    for order in (range(len(words)), range(len(words) - 1, -1, -1)):
+        step = 1 if order.step > 0 else -1
+        for at in order:
+            other = at + step
+            if not inside[at] or not 0 <= other < len(words):
+                continue
+            if (
+                not inside[other]
+                and words[other].folded in _ANDS
+                and 0 <= other + step < len(words)
+                and parts.gap(max(at, other)) in (" ", ", ")
+                and parts.gap(max(other, other + step)) == " "
+            ):
+                other += step
+            elif parts.gap(max(at, other)) != ", ":
+                continue
+            if not inside[other] and _may_be_listed(parts, other):
+                inside[other] = True
+                more.append((other, other))
+    return sorted(spans + more)
+
+
+_ANDS = frozenset("and or & y e et und o ou en i oraz ve и".split())
+
+
+def _may_be_listed(parts: _Text, index: int) -> bool:
+    word, known = parts.words[index], parts.known(index)
+    return (
+        _is_capital(word)
+        and len(word.text) > 2
+        and not word.text.isupper()
+        and not known & _FUNCTION
+        and (not parts.opens(index) or bool(known & (_GIVEN | _SURNAME)))
+        and not parts.is_german
+        and (bool(known & (_GIVEN | _SURNAME)) or (known == 0 and parts.is_english))
+        and not (
+            index + 1 < len(parts.words)
+            and _is_capital(parts.words[index + 1])
+            and parts.gap(index + 1) == " "
+        )
+    )
+
+
+_ANY_CASE = re.compile(
+    r"(?i)\b(?:my (?:full |first |last |middle |maiden )?name is|my name's|name:|i am called|they call me|call me|mi nombre es|me llamo|mi nombre:|je m['’]appelle"
+    r"|je me nomme|mon nom est|mein name ist|ich heiße|ich heisse|mi chiamo|il mio nome è|meu nome é|o meu nome é|me chamo|chamo-me|mijn naam is|ik heet"
+    r"|nazywam się|mam na imię|benim adım|adım|меня зовут|моё имя|мое имя|maiden name is|surname is)\s{1,8}(?P<it>[^\W\d_]{2,25})(?P<more>(?:\s[^\W\d_]{2,25}){0,2})"
+)
+_NO_NAME = frozenset(
     """
     a about actually after again anymore anybody anything instead besides saved names name spanish english all already also always an and another any as asap at back because before being but by
     correct crazy cause day different difficult due first for from given going gonna hard important in incorrect is it its
     just later listed long misspelled my myself needed never new no not now of off on one only or other out over please
     really right so something spelled spelt stupid sure that the their them then there this to today tomorrow too unique
-    unknown up very was wasn't what when where whether which who why with wrong written your
+    unknown up very was wasn't what when where whether which who why with wrong written your on when if
     """.split()
 )
-
-_NAME = rf"(?P<it>{_FULL})"
-_WHOSE = r"my|our|his|her|mi|mon|ma|mein|meine|meinem|meiner|mio|mia|meu|minha|mijn|moj|moja"
-_DOES = (
-    r"lives|lived|works|worked|was born|is from|said|says|told|asked|wrote|called|emailed|vive|nació|habite|wohnt|mora|woont"
-    r"|mieszka"
-)
-_SURNAME_CUE = r"(?:last|first|full|family|maiden|middle|sur) ?name"
-
-# What a text must hold, and where the name is behind it.
-_CONTEXTS = (
-    (rf"(?i:\b(?:{_INTRODUCED}))\s", rf"\b(?i:{_INTRODUCED})\s{{1,3}}[\"“]?{_NAME}"),
-    (rf"(?i:\b(?:{_CALLED}))\s{{1,2}}[\"“]?[{UPPER}]", rf"\b(?i:{_CALLED})\s{{1,2}}[\"“]?{_NAME}"),
-    (rf"(?i:\b(?:{_TITLES}))\.?\s{{1,2}}[{UPPER}]", rf"\b(?i:{_TITLES})\.?\s{{1,2}}{_NAME}"),
-    (rf"(?i:\b(?:{_GREETINGS}))\s{{1,2}}[{UPPER}]", rf"\b(?i:{_GREETINGS})\s{{1,2}}{_NAME}(?=\s*[,!.:\n]|$)"),
-    (
-        rf"(?i:\b(?:{_KIN})),?\s{{1,2}}(?:is\s)?[{UPPER}]",
-        rf"\b(?i:{_WHOSE})\s+(?i:{_KIN}),?\s{{1,2}}(?:is\s)?{_NAME}",
-    ),
-    (
-        rf"(?i:\b(?:{_SIGNED})),?\s*\n\s*[{UPPER}]",
-        rf"\b(?i:{_SIGNED}),?\s{{0,3}}\n\s{{0,3}}{_NAME}\s*(?:\n|$)",
-    ),
-    (
-        rf"[{UPPER}]\p{{Ll}}[\p{{L}}’'-]*\s[{UPPER}]\.?\s[{UPPER}]",
-        rf"(?P<it>{_PROPER}\s(?![AI]\s)[{UPPER}]\.?\s{_PROPER})\b",
-    ),
-    (
-        rf"(?i:{_SURNAME_CUE})",
-        rf"(?i:\b{_SURNAME_CUE}\??)\s?(?i:is|was|:|on the account\?)?\s{{0,2}}(?i:user:\s)?{_NAME}",
-    ),
-    (
-        rf"[{UPPER}][\p{{L}}’'-]+\s(?:{_DOES})\b",
-        rf"(?P<it>{_PROPER}\s(?:{_PARTICLES}\s)?{_PROPER})(?=\s(?:{_DOES})\b)",
-    ),
-)
-_ANY_CASE = re.compile(
-    rf"(?i)\b(?:{_INTRODUCED_ANY_CASE}|call me)\s{{1,3}}(?P<it>[^\W\d_]{{2,25}})(?P<more>(?:\s(?:{_PARTICLES}\s)?[^\W\d_]{{2,25}}){{0,2}})"
-)
-_OTHER_SCRIPTS = re.compile(
-    r"(?:我叫|我的名字是|我的名字叫|我是)(?P<zh>[\u4e00-\u9fff]{2,3})(?=[，。,.\s！]|$)"
-    r"|(?:私の名前は|名前は|わたしは)(?P<ja>[\u3040-\u30ff\u4e00-\u9fff]{2,8}?)(?=です|と申|と言|。|、|$)"
-    r"|(?:제 이름은|내 이름은|저는)\s?(?P<ko>[\uac00-\ud7a3]{2,4}?)(?=입니다|이에요|예요|이야|야|$|[.\s])"
-    r"|(?:ผมชื่อ|ฉันชื่อ|ดิฉันชื่อ|หนูชื่อ)\s?(?P<th>[\u0e00-\u0e7f]{2,15})"
-    r"|(?:اسمي|أنا اسمي)\s(?P<ar>[\u0600-\u06ff]{2,15}(?:\s[\u0600-\u06ff]{2,15})?)"
-    r"|(?P<san>[\u4e00-\u9fff]{2,4})(?=さん|氏(?![\u4e00-\u9fff]))"
-    r"|(?P<ssi>[\uac00-\ud7a3]{2,4})(?=\s?씨(?![\uac00-\ud7a3]))"
-)
-_NOT_SAN = frozenset(
-    "お母 お父 お兄 お姉 母 父 兄 姉 奥 旦那 客 皆 看護婦 医者 店員 子供 娘 息子 患者 業者".split()
-)
-
-_CHAIN = re.compile(_FULL)
-_PLACE_BEFORE = re.compile(
-    r"(?:\b(?:San|Santa|Santo|Sankt|St|Saint|Sainte|São|Sao|North|South|Port|Fort|Lake|Mount)\.?)\s$"
-)
-
-
-def _introduced(pattern: str) -> Finder:
-    """Spans of the group `it`, up to the first of its words that is no name."""
-    compiled = re.compile(pattern)
-
-    def find(text: str) -> Iterator[Span]:
-        for match in compiled.finditer(text):
-            end = match.start("it")
-            for word in re.finditer(r"\S+", match.group("it")):
-                if word.group() in _NOT_NAMES:
-                    break
-                end = match.start("it") + word.end()
-            yield match.start("it"), end
-
-    return find
-
-
-def _given(text: str) -> Iterator[Span]:
-    """Chains of capitalised words from the first given name on; an ambiguous one needs a surname behind it."""
-    for match in _CHAIN.finditer(text):
-        chain = match.group()
-        for word in re.finditer(r"\S+", chain):
-            first = word.group().removesuffix("'s").removesuffix("’s")
-            parts = first.split("-")
-            start = match.start() + word.start()
-            if _PLACE_BEFORE.search(text[max(0, start - 8) : start]):
-                break
-            followed = word.end() < len(chain)
-            lone = _is_given(first, parts)
-            if lone or (first in AMBIGUOUS and _is_followed_by_surname(text, match, word)):
-                end = match.end() if followed else start + len(first)
-                yield start, end
-                break
-
-
-def _is_given(first: str, parts: list[str]) -> bool:
-    return first in GIVEN or (len(parts) > 1 and parts[0] in GIVEN)
-
-
-def _is_followed_by_surname(text: str, chain: re.Match[str], word: re.Match[str]) -> bool:
-    """Whether a name that is a word as well opens the chain and a surname, not a common noun, closes it."""
-    rest = chain.group()[word.end() :].split()
-    if word.start() or not 1 <= len(rest) <= 2 or text[: chain.start()].lower().endswith("the "):
-        return False
-    return not (rest[-1].isupper() or rest[-1] in _NOT_NAMES or rest[-1] in _common_words())
-
-
-@cache
-def _common_words() -> frozenset[str]:
-    """Words that follow a month, a colour or a flower in titles, and are no surname there."""
-    return frozenset(
-        "Day Garden Street University City River State Island Beach Bank Court Act Agreement Code Tree Water".split()
-    )
 
 
 def _any_case(text: str) -> Iterator[Span]:
     """Behind the plainest introductions, in whatever case it is written."""
-    known = GIVEN | AMBIGUOUS
+    known = lexicon()
     for match in _ANY_CASE.finditer(text):
         first = match.group("it")
-        if first.lower() in _LOWER_NOT_NAMES or first in _NOT_NAMES:
+        folded = fold(first)
+        if folded in _NO_NAME or (first[0].isupper() and known.get(folded, 0) & _FUNCTION):
+            continue
+        if known.get(folded, 0) & _COMMON and not known.get(folded, 0) & (_GIVEN | _SURNAME):
             continue
         end = match.end("it")
-        for word in re.finditer(r"\s([^\W\d_]+)", match.group("more")):
-            if (
-                word.group(1).lower() in _LOWER_NOT_NAMES
-                or not first[0].islower()
-                or first.title() not in known
-            ):
-                break
-            end = match.start("more") + word.end()
-            break  # one surname; what follows in lower case is more often a sentence
+        second = re.match(r"\s([^\W\d_]+)", match.group("more"))
+        if second and first[0].islower():
+            other = known.get(fold(second.group(1)), 0)
+            if other & (_GIVEN | _SURNAME) and not other & _COMMON:
+                end = match.start("more") + second.end()
         yield match.start("it"), end
 
 
-def _other_scripts(text: str) -> Iterator[Span]:
-    for match in _OTHER_SCRIPTS.finditer(text):
-        group = str(match.lastgroup)
-        if match.group(group) not in _NOT_SAN:
-            yield match.span(group)
-
-
 KINDS = (
-    *(Kind("name", screen, _introduced(pattern)) for screen, pattern in _CONTEXTS),
-    Kind("name", rf"\b(?:{'|'.join(sorted(GIVEN))})|\b(?:{'|'.join(sorted(AMBIGUOUS))})\s+[{UPPER}]", _given),
-    Kind("name", rf"(?i:\b(?:{_INTRODUCED_ANY_CASE}|call me))\s", _any_case),
-    Kind("name", r"我叫|我的名字|我是|名前|わたしは|이름은|저는|ชื่อ|اسمي|さん|氏|씨", _other_scripts),
+    Kind("name", r"[\p{Lu}\p{Ll}]", find),
+    Kind(
+        "name",
+        r"(?i:name|call|llam|nombre|nom |appelle|heiße|heisse|chiam|nome|cham|naam|heet|nazywam|imię|adım|зовут|имя)",
+        _any_case,
+    ),
 )
-"""Ways to find a name, those with the longest evidence first."""
+"""Ways to find a name in a script with capitals."""

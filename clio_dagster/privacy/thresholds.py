@@ -10,17 +10,20 @@ noise on conversations. It moves the number of accounts by one. A node above sum
 be in each: there the sensitivity is `cap` times the clusters below (the `leaves` column), and cells.py caps
 again in every cell. Three limits are left. A conversation without an account is its own account, so a person
 who sends many such is bounded by nothing. A conversation that falls into a group of one template may set
-aside or let in up to two others (see collapse.py), whose accounts then count or do not. And trimming to the
-largest share, which works only below cap / share conversations, may change a few.
+aside or let in up to two others (see collapse.py), and one written while accounts write in step several more
+(see `move_bound` in alike.py), whose accounts then count or do not. And trimming to the largest share, which
+works only below cap / share conversations, may change a few.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import polars as pl
 
 from clio_dagster.privacy.accounts import order_of, owner
+from clio_dagster.privacy.alike import CROWD, pooled, traffic_of
 from clio_dagster.privacy.collapse import collapsed
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.settings import Settings
@@ -30,23 +33,36 @@ HYSTERESIS = 0.8
 """
 
 
-def counted(members: pl.DataFrame, cap: int, max_account_share: float = 1.0) -> pl.Series:
+def counted(
+    members: pl.DataFrame,
+    cap: int,
+    max_account_share: float = 1.0,
+    *,
+    traffic: np.ndarray | None = None,
+    crowd: int = CROWD,
+) -> pl.Series:
     """Which conversations count (Boolean, in the order of the rows).
 
-    `members`: cluster_id, conversation_id, account (null = an account of its own), text. In this order, an
-    account's conversations in a cluster are capped, groups of one template collapsed to one, and accounts
-    that would still hold more than `max_account_share` of a cluster trimmed to it: a spammer's excess is
-    dropped, so it cannot make a topic fail for being dominated. Which of them stay is decided by the hash of
-    conversation_id, so neither the order nor the time of sending matters.
+    `members`: cluster_id, conversation_id, account (null = an account of its own), text, and started_at where
+    known (nullable). `traffic`: when the site's conversations of the window began, from `alike.traffic_of`;
+    the members' own times unless given. In this order, an account's conversations in a cluster are capped,
+    groups of one template and accounts in step collapsed to one, and accounts that would still hold more than
+    `max_account_share` of a cluster trimmed to it: a spammer's excess is dropped, so it cannot make a topic
+    fail for being dominated. Which of them stay is decided by the hash of conversation_id, never by the order
+    of the rows.
     """
     rows = members.select(
         "cluster_id",
         "text",
         owner().alias("account"),
         order_of(members["conversation_id"]).alias("order"),
+        *([] if "started_at" not in members.columns else ["started_at"]),
     ).with_row_index("row")
     kept = rows.filter(_place_within("cluster_id", "account") <= cap)
-    kept = kept.filter(~collapsed(kept))
+    aside = collapsed(kept)
+    if "started_at" in members.columns:
+        aside |= pooled(kept, traffic_of(members["started_at"]) if traffic is None else traffic, crowd)
+    kept = kept.filter(~aside)
     kept = _trim(kept, cap, max_account_share)
     return pl.Series("counted", rows["row"].is_in(kept["row"].implode()))
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.protocol import Vocabulary
+from clio_dagster.privacy.alike import capped_support, crowd_of, groups_alike
 from clio_dagster.privacy.inflection import base_forms
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.privacy.segmentation import segment
@@ -57,16 +59,19 @@ def tokenize(texts: pl.Series, languages: pl.Series) -> pl.DataFrame:
     return segment(texts, languages).select("row", "clause", "word")
 
 
-def support(members: pl.DataFrame, *, settings: Settings, key: bytes) -> dict[int, Vocabulary]:
+def support(
+    members: pl.DataFrame, *, settings: Settings, key: bytes, traffic: np.ndarray | None = None
+) -> dict[int, Vocabulary]:
     """The words and pairs that each cluster's accounts support (P5), and the words' class-based weights.
 
-    `members` are counted conversations: cluster_id, topic, account, language, text. A null account supports
-    nothing. A word's weight is its share of the cluster's accounts times the logarithm of that share over the
-    mean share in all clusters, never below 0; both of noised counts. Every cluster given has a vocabulary, an
-    empty one where nothing is supported.
+    `members` are counted conversations: cluster_id, topic, account, language, text, and conversation_id and
+    started_at where known; `traffic` as for `alike.groups_alike`. A null account supports nothing, and accounts
+    that act alike no more than all others together. A word's weight is its share of the cluster's accounts times the
+    logarithm of that share over the mean share in all clusters, never below 0; both of noised counts. Every cluster
+    given has a vocabulary, an empty one where nothing is supported.
     """
     clusters = members.select("cluster_id", "topic").unique(maintain_order=True)
-    used = _words_used(members)
+    used = _words_used(_with_groups(members, traffic, settings))
     words = _supported_words(used, clusters, settings=settings, key=key)
     pairs = _supported_pairs(used, words, settings=settings, key=key)
     ordered = words.sort("cluster_id", "word")
@@ -152,10 +157,19 @@ def _violations(text: str, language: str, vocabulary: Vocabulary) -> list[str]:
     return reasons
 
 
-def _words_used(members: pl.DataFrame) -> pl.DataFrame:
-    """Distinct non-generic words: cluster_id, account, row (of the text), clause, word, form (its base
-    form), hurts (whether either is of a kind that can hurt)."""
+def _with_groups(members: pl.DataFrame, traffic: np.ndarray | None, settings: Settings) -> pl.DataFrame:
+    """`members` that support anything, with `group`: of accounts that act alike, null where alone."""
     known = members.filter(pl.col("account").is_not_null() & pl.col("text").is_not_null())
+    if "conversation_id" not in known.columns:
+        known = known.with_row_index("conversation_id").with_columns(
+            pl.col("conversation_id").cast(pl.String)
+        )
+    return known.with_columns(groups_alike(known, traffic, crowd_of(settings.min_accounts)).alias("group"))
+
+
+def _words_used(known: pl.DataFrame) -> pl.DataFrame:
+    """Distinct non-generic words: cluster_id, account, group, row (of the text), clause, word, form (its base
+    form), hurts (whether either is of a kind that can hurt)."""
     # A text that many wrote is cut once.
     distinct = known.select("text", "language").unique(maintain_order=True).with_row_index("row")
     tokens = segment(distinct["text"], distinct["language"])
@@ -167,10 +181,10 @@ def _words_used(members: pl.DataFrame) -> pl.DataFrame:
     sensitive = pl.Series(sorted(sensitive_words()), dtype=pl.String).implode()
     hurts = pl.col("word").is_in(sensitive) | pl.col("form").is_in(sensitive)
     tokens = tokens.select("row", "clause", "word", "form", hurts.alias("hurts")).unique()
-    people = known.select("cluster_id", "account", "text", "language").unique()
+    people = known.select("cluster_id", "account", "group", "text", "language").unique()
     return (
         people.join(distinct, on=["text", "language"], nulls_equal=True)
-        .select("cluster_id", "account", "row")
+        .select("cluster_id", "account", "group", "row")
         .join(tokens, on="row")
     )
 
@@ -204,12 +218,8 @@ def _supported_words(
     that each is supported.
     """
     forms = (
-        used.group_by("cluster_id", "form")
-        .agg(
-            accounts=pl.col("account").n_unique().cast(pl.Int64),
-            hurts=pl.col("hurts").any(),
-        )
-        .filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
+        _accounts(used.rename({"word": "surface", "form": "word"}))
+        .rename({"word": "form"})
         .join(clusters, on="cluster_id")
     )
     sizes = used.group_by("cluster_id").agg(size=pl.col("account").n_unique())
@@ -244,9 +254,9 @@ def _supported_pairs(
     Only supported words are paired. What is said of an illness or a place needs as many accounts as a word does.
     """
     forms = words.select("cluster_id", "topic", "form", "hurts", "share").unique()
-    clause = ["cluster_id", "topic", "account", "row", "clause"]
+    clause = ["cluster_id", "topic", "account", "group", "row", "clause"]
     kept = (
-        used.select("cluster_id", "account", "row", "clause", "form")
+        used.select("cluster_id", "account", "group", "row", "clause", "form")
         .unique()
         .join(forms, on=["cluster_id", "form"])
         .sort(*clause, "share", "form")
@@ -263,7 +273,7 @@ def _supported_pairs(
     schema = {"cluster_id": used.schema["cluster_id"], "first": pl.String, "second": pl.String}
     if not counted:
         return pl.DataFrame(schema=schema)
-    counts = pl.concat(counted).filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
+    counts = pl.concat(counted).rename({"word": "first"})
     minimum = (
         pl.when("hurts")
         .then(max(settings.pair_min_accounts, settings.word_min_accounts))
@@ -282,30 +292,51 @@ def _supported_pairs(
 
 
 def _count_pairs(kept: pl.DataFrame, clause: list[str]) -> pl.DataFrame:
-    return (
-        kept.join(kept, on=clause, suffix="_second")
+    pairs = (
+        kept.join(kept, on=clause, suffix="_second", nulls_equal=True)
         .filter(pl.col("form") < pl.col("form_second"))
-        .group_by("cluster_id", "topic", first="form", second="form_second")
-        .agg(
-            accounts=pl.col("account").n_unique().cast(pl.Int64),
-            hurts=(pl.col("hurts") | pl.col("hurts_second")).any(),
+        .select(
+            *("cluster_id", "topic", "account", "group"),
+            word="form",
+            second="form_second",
+            hurts=pl.col("hurts") | pl.col("hurts_second"),
         )
-        .sort("cluster_id", "first", "second")
+    )
+    return _accounts(pairs, "topic", "second")
+
+
+def _accounts(used: pl.DataFrame, *also: str) -> pl.DataFrame:
+    """Accounts that support each word (`alike.capped_support`), from _FLOOR_ACCOUNTS on: cluster_id, word, `also`,
+    accounts, hurts, and is_capped (whether a group counts for less than it has)."""
+    cell = ["cluster_id", "word", *also]
+    all_ = used.group_by(cell).agg(
+        total=pl.col("account").n_unique().cast(pl.Int64), hurts=pl.col("hurts").any()
+    )
+    return (
+        capped_support(used, *also)
+        .filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
+        .join(all_, on=cell, maintain_order="left")
+        .with_columns(is_capped=pl.col("accounts") < pl.col("total"))
+        .drop("total")
     )
 
 
 def _noised(
     counts: pl.DataFrame, cell: list[str], purpose: Literal["word", "pair"], *, settings: Settings, key: bytes
 ) -> pl.DataFrame:
-    """`counts` (accounts, hurts) with `noised`: accounts, and noise drawn for the cell that the columns name."""
+    """`counts` (of `_accounts`) with `noised`: accounts, and noise drawn for the cell that the columns name.
+
+    Where a group is capped, one of the others counts twice, once for itself and once for the group: noise for two.
+    """
     parts = []
-    for hurts in (False, True):
-        part = counts.filter(pl.col("hurts") == hurts)
+    for hurts, is_capped in product((False, True), repeat=2):
+        part = counts.filter(pl.col("hurts") == hurts, pl.col("is_capped") == is_capped)
         noise = two_sided_geometric(
             part.select(pl.concat_str(cell, separator="\x1f")).to_series(),
             key=key,
             purpose=purpose,
             epsilon=settings.epsilon_of("sensitive" if hurts else purpose),
+            sensitivity=2 if is_capped else 1,
         )
         parts.append(part.with_columns(noised=pl.col("accounts") + noise))
     return pl.concat(parts)

@@ -36,6 +36,15 @@ def each_once(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
     return frame.select(*columns, pl.lit(1, pl.Int64).alias("rows"))
 
 
+def to_keep(
+    needed: pl.DataFrame, allowed: pl.DataFrame, found: pl.DataFrame, columns: Sequence[str]
+) -> pl.DataFrame:
+    """What a table must hold whose text has left: all that is `needed`, and of what is `allowed` what is `found`."""
+    names = list(columns)
+    standing = allowed.select(names).join(found.select(names), on=names, how="semi")
+    return pl.concat([needed.select(names), standing.join(needed, on=names, how="anti")])
+
+
 def to_embed(facets: pl.DataFrame) -> pl.DataFrame:
     """What embeddings must hold: the conversations that have a request (facets: with that column)."""
     return each_once(
