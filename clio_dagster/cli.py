@@ -205,7 +205,9 @@ def unland(
         console.print(f"The text of the landing of {', '.join(purged)} had been purged.", soft_wrap=True)
     if touched - closed:
         days = spans(sorted(touched - closed))
-        console.print(f"It touches {days}: made anew by the running daemon, or by `clio run`.", soft_wrap=True)
+        console.print(
+            f"It touches {days}: made anew by the running daemon, or by `clio run`.", soft_wrap=True
+        )
     if closed:
         days = spans(sorted(closed))
         console.print(f"Past retention, and left as it is published: {days}.", soft_wrap=True)
@@ -280,8 +282,8 @@ def purge(
         typer.Option("--today", formats=["%Y-%m-%d"], hidden=True, help="The day that it counts as."),
     ] = None,
 ) -> None:
-    """Remove what is past its time: landed text, raw text, facets. The settings are CLIO_LANDING_DAYS, CLIO_RAW_DAYS and
-    CLIO_FACET_DAYS; `clio dev` does it every day."""
+    """Remove what is past its time: landed text, raw text, facets. `clio dev` does it every day; the settings are
+    CLIO_LANDING_DAYS, CLIO_RAW_DAYS and CLIO_FACET_DAYS."""
     from clio_dagster.home import prepare
     from clio_dagster.progress import listening
 

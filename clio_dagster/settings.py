@@ -153,11 +153,17 @@ class Settings(BaseSettings):
 
     # Retention: days from the later of a conversation's own day and the day on which it was landed.
     landing_days: int = Field(
-        7, ge=1, le=3650, description="Days after which text leaves the landed files, so that landing can be replayed."
+        7,
+        ge=1,
+        le=3650,
+        description="Days after which text leaves the landed files, so that landing can be replayed.",
     )
     raw_days: int = Field(30, ge=1, le=3650, description="Days after which conversations' text is purged.")
     facet_days: int = Field(
-        90, ge=2, le=3650, description="Days after which facets, vectors and all that names a conversation go."
+        90,
+        ge=2,
+        le=3650,
+        description="Days after which facets, vectors and all that names a conversation go.",
     )
 
     # Clusters.

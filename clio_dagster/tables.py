@@ -505,7 +505,9 @@ TOMBSTONES = Table(
             "When they were gone, bytes and all; null while that is not finished.",
             nullable=True,
         ),
-        Column("rows_before", pl.String, "Hash of the slice's content before; null if unknown.", nullable=True),
+        Column(
+            "rows_before", pl.String, "Hash of the slice's content before; null if unknown.", nullable=True
+        ),
         Column("rows_after", pl.String, "Hash of what was left; null if unknown.", nullable=True),
         Column("landed", pl.String, "Hash of what was landed for it then; null if unknown.", nullable=True),
     ),

@@ -150,7 +150,7 @@ def _of_raw(site: Site, keys: Sequence[str]) -> dict[str, Tombstone]:
 
 
 def _tombstones(site: Site, table: Table) -> pl.DataFrame:
-    return site.warehouse.read(TOMBSTONES, {"table_name": table.name})
+    return site.warehouse.read(TOMBSTONES, {"table_name": table.name}, list(TOMBSTONES.schema))
 
 
 # What is held.

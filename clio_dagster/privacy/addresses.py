@@ -25,7 +25,7 @@ _BEFORE = (
     r"calle|c/|carrer|avenida|avda\.?|paseo|plaza|camino|carretera|carrera|cra\.?|ronda|rua|rúa|travessa|praça|alameda|largo|estrada|rodovia|r\."
     r"|rue|chemin|allée|quai|impasse|boulevard|avenue|place|square|route|cours|via|viale|corso|piazza|piazzale|vicolo|strada|ul\.|ulica|ulicy|aleja|alei"
     r"|al\.|os\.|osiedle|osiedlu|pl\.|plac|placu|улица|улице|улицу|ул\.|проспект|проспекте|просп\.|пр\.|пр-т|переулок|пер\.|бульвар|бул\.|шоссе|набережная|наб\.|площадь|пл\.|проезд"
-    r"|am|an der|auf der|auf dem|unter den|λεωφόρος|λ\.|οδός"
+    r"|am|an der|λεωφόρος|λ\.|οδός"
 )
 _JOINED = (
     r"straße|strasse|str\.|weg|platz|gasse|allee|damm|ufer|ring|markt|berg|hof|steig|stieg|graben|straat|laan|plein|gracht|kade|dijk|singel|pad|steenweg"
@@ -125,7 +125,7 @@ _FORMS = {
     ),
     "서울시 강남구 테헤란로 152": (
         r"[로길동리읍면]\s?[0-9]{1,5}",
-        r"(?:[가-힣]{2,7}(?:특별시|광역시|시|도|군|구)?\s)?(?:[가-힣]{1,6}[시군구읍면]\s){0,3}[가-힣0-9]{1,12}(?:로|길|동|리)\s?\d{1,5}(?:-\d{1,4})?(?:번지|호)?(?![가-힣]?[년월일명개원시분%])",
+        r"(?:[가-힣]{2,7}\s)?(?:[가-힣]{1,6}[시군구읍면]\s){1,3}[가-힣0-9]{1,12}(?<!으)(?:로|길|동|리)\s?\d{1,5}(?:-\d{1,4})?(?:번지|호)?(?!\d|\s?[년월일명개원시분대위급점%])",
     ),
     "123/45 ถนนสุขุมวิท": (
         r"ถนน|ถ\.|ซอย|ซ\.|หมู่|เลขที่|แขวง|ตำบล",

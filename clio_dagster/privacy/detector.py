@@ -225,24 +225,25 @@ _ID_WORDS = (
     "الإقامة", "تحقيق الشخصية",
 )  # fmt: skip
 """Words that a number of identity stands behind."""
-_ID_CUE = "|".join(
-    rf"(?<![^\W\d_]){word}" if word.isascii() and len(word) < 5 else word for word in _ID_WORDS
+_ID_CUE = re.compile(
+    "(?i)(?:"
+    + "|".join(rf"(?<![^\W\d_]){word}" if word.isascii() and len(word) < 5 else word for word in _ID_WORDS)
+    + r")[^\d\n]{0,26}$"
 )
-_INTRODUCED_ID = re.compile(
-    rf"(?i)(?:{_ID_CUE})[^\d\n]{{0,24}}?"
-    r"(?P<it>(?<![a-z])(?=[a-z0-9 ./-]{0,6}\d)[a-z0-9](?:[ ./-]?[a-z0-9]){5,19})(?![a-z0-9])"
-)
-_PURE_ID = re.compile(
-    r"(?i)(?<![a-z0-9])(?:[a-z]{0,3}\d(?:[ ./-]?\d){4,17}(?:[ -]?[a-z](?![a-z0-9]))?|(?=(?:[a-z]*\d){3})[a-z0-9]{6,20}(?![a-z0-9]))"
+_ID_SHAPE = re.compile(
+    r"(?i)(?<![a-z0-9])(?:[a-z]{0,3}\d(?:[ ./-]?\d){4,17}(?:[ -]?[a-z](?![a-z0-9]))?"
+    r"|(?=(?:[a-z]{0,20}\d){3})[a-z0-9]{6,20}(?![a-z0-9]))"
 )
 
 
 def _introduced_ids(text: str) -> Iterator[Span]:
     """What looks like a number, or letters and digits in one word, shortly behind a word for an identity number."""
-    for match in _INTRODUCED_ID.finditer(text):
-        found = _PURE_ID.search(match.group("it"))
-        if found and len(found.group()) >= 6:
-            yield match.start("it") + found.start(), match.start("it") + found.end()
+    lowered = text.lower()
+    if not any(word in lowered for word in _ID_WORDS):
+        return
+    for match in _ID_SHAPE.finditer(text):
+        if len(match.group()) >= 6 and _ID_CUE.search(text, max(0, match.start() - 60), match.start()):
+            yield match.span()
 
 
 _SECRET_CUES = (

@@ -52,9 +52,6 @@ _LABELS = frozenset(
     "name names surname from to cc user patient client contact attn attention nombre apellido apellidos nom prénom nome cognome naam voornaam achternaam vorname nachname imię nazwisko isim soyadı adı имя фамилия".split()
 )
 """Introductions that need a colon or the like behind them."""
-_LOOSE = frozenset(
-    "is was called named i'm im am is this it's soy sono sou suis c'est bin ben jestem это ik ich nome nombre".split()
-)
 _GREETINGS = frozenset(
     """
     dear hi hello hey hola querida querido estimada estimado cher chère bonjour salut liebe lieber hallo lieve beste cara caro gentile ciao prezada prezado
