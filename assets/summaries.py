@@ -17,6 +17,7 @@ from resources.stage import Slices, Written, write
 
 USES = (
     "seed",
+    "min_accounts",
     "word_min_accounts",
     "sensitive_word_min_accounts",
     "pair_min_accounts",

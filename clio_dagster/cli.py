@@ -355,7 +355,9 @@ app.add_typer(evaluate, name="evaluate")
 def privacy(
     attacks: Annotated[
         list[str],
-        typer.Option("--attack", help="Run this attack alone; may be given several times.", show_default=False),
+        typer.Option(
+            "--attack", help="Run this attack alone; may be given several times.", show_default=False
+        ),
     ] = [],  # noqa: B006
     pairs: Annotated[
         int | None,

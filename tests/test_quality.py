@@ -23,6 +23,7 @@ def facets() -> pl.DataFrame:
             "date": [date(2026, 11, 1)] * 3,
             "language": ["en"] * 3,
             "status": ["read", "read", "unread"],
+            "started_at": [None] * 3,
             "request": ["fix a bike", SECRET, None],
             "task": ["explain", "explain", None],
             "concerning": [1, 5, None],

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations, product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -270,7 +270,11 @@ def _supported_pairs(
         _count_pairs(kept.join(batch, on="cluster_id"), clause)
         for _, batch in batches.group_by("batch", maintain_order=True)
     ]
-    schema = {"cluster_id": used.schema["cluster_id"], "first": pl.String, "second": pl.String}
+    schema: dict[str, Any] = {
+        "cluster_id": used.schema["cluster_id"],
+        "first": pl.String,
+        "second": pl.String,
+    }
     if not counted:
         return pl.DataFrame(schema=schema)
     counts = pl.concat(counted).rename({"word": "first"})
