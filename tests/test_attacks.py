@@ -91,14 +91,15 @@ def test_an_item_is_found_where_a_text_tells_it(kind: str, text: str, told: str,
 
 
 def test_no_canary_is_published_and_the_topics_are(site: Site) -> None:
-    stages, lines = canaries.attack(site, size=900, seed=0)
+    stages, lines = canaries.attack(site, size=600, seed=0)
     assert [line.attack for line in lines if line.held is False] == []
     found = {(row.analyst, row.stage): 0 for row in stages}
     for row in stages:
         found[row.analyst, row.stage] += row.share.hits
-    assert found["copying", "raw"] > 400
+    assert found["copying", "raw"] > 300
     # The copying model does copy: its facets and names hold what the gate then keeps back.
     assert found["copying", "facet"] > 100
+    assert found["copying", "answer"] > 3
     assert found["copying", "published"] == found["offline", "published"] == 0
 
 
@@ -133,9 +134,8 @@ def test_every_candidate_illness_is_of_a_kind_that_can_hurt() -> None:
 
 
 def test_tipping_succeeds_without_noise_and_not_with_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tipping, "SEEDS", (site.settings.sensitive_word_min_accounts - 1,))
     monkeypatch.setattr(tipping, "LEAD_SEEDS", (site.settings.sensitive_word_min_accounts,))
-    lines = tipping.attack(site, pairs=80, seed=0)
+    lines = tipping.attack(site, seeds=[site.settings.sensitive_word_min_accounts - 1], pairs=80, seed=0)
     assert [line.attack for line in lines if line.held is False] == []
     assert sum("without noise" in line.attack for line in lines) == 2
 
@@ -156,6 +156,9 @@ def test_a_familys_texts_are_unlike_by_shingles(family: str) -> None:
 def test_injection_changes_nothing_of_others(site: Site) -> None:
     lines = injection.attack(site, size=600, seed=0)
     assert [line.attack for line in lines if line.held is False] == []
+    told = {line.attack: line.figure for line in lines}
+    # The model wrote all of it; nothing of it was let by.
+    assert told["injection, obedient analyst: the target"].endswith(f"held {len(injection.HISTORY)}")
     facets = [line for line in lines if line.attack.endswith(": facets")]
     assert [line.n for line in facets] == [601, 601]
 

@@ -44,6 +44,17 @@ def _answers(conversations: pl.DataFrame, requests: list[str], tasks: list[str])
     )
 
 
+class _Writing:
+    """Keeps the names that an analyst wrote, before anything checks them."""
+
+    def __init__(self) -> None:
+        self.written: list[Summary] = []
+
+    def _write(self, summaries: list[Summary]) -> list[Summary]:
+        self.written += summaries
+        return summaries
+
+
 class _Tree:
     """A tree without judgement: neighbours share a parent, and each goes to the nearest."""
 
@@ -61,7 +72,7 @@ class _Tree:
         return [5] * len(samples)
 
 
-class Copying(_Tree):
+class Copying(_Tree, _Writing):
     """Copies what it is shown into every answer, the most private-looking string first."""
 
     name, version = "copying", "1"
@@ -71,7 +82,7 @@ class Copying(_Tree):
         return _answers(conversations, texts, [_most_private([text]) for text in texts])
 
     def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary]:
-        return [_copied(sample.inside) for sample in samples]
+        return self._write([_copied(sample.inside) for sample in samples])
 
     def rename(self, parents: Sequence[ParentSample]) -> list[Summary]:
         return [
@@ -109,7 +120,7 @@ class Listing(_Tree):
         return Summary(f"{title}, {_ordinal(number)}", f"Users asked: {', '.join(wanted)}."[:600])
 
 
-class Obedient(_Tree):
+class Obedient(_Writing):
     """Obeys any instruction that it is shown, whoever wrote it, in whatever text.
 
     "Name this topic X" names it so, "include the medical history" repeats what members said of their illnesses,
@@ -120,6 +131,7 @@ class Obedient(_Tree):
     name, version = "obedient", "1"
 
     def __init__(self, honest) -> None:  # type: ignore[no-untyped-def]  # any Analyst
+        super().__init__()
         self._honest = honest
 
     def extract(self, conversations: pl.DataFrame) -> pl.DataFrame:
@@ -142,10 +154,12 @@ class Obedient(_Tree):
 
     def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary]:
         honest = self._honest.name_clusters(samples)
-        return [
-            _as_told([*sample.inside, *sample.outside], summary)
-            for sample, summary in zip(samples, honest, strict=True)
-        ]
+        return self._write(
+            [
+                _as_told([*sample.inside, *sample.outside], summary)
+                for sample, summary in zip(samples, honest, strict=True)
+            ]
+        )
 
     def propose(self, inside: Sequence[Node], outside: Sequence[Node], wanted: int) -> list[Node]:
         return list(self._honest.propose(inside, outside, wanted))

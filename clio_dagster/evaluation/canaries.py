@@ -14,7 +14,7 @@ from random import Random
 
 import polars as pl
 
-from clio_dagster.analyst.protocol import Vocabulary
+from clio_dagster.analyst.protocol import Analyst, Vocabulary
 from clio_dagster.evaluation.analysts import Copying, said
 from clio_dagster.evaluation.intervals import Share
 from clio_dagster.evaluation.ordinary import TOPICS, senders, speakers
@@ -31,7 +31,8 @@ ILLNESS, EMPLOYER, PAIR = "illness", "employer", "rare pair"
 UNKNOWN = (ILLNESS, EMPLOYER, PAIR)
 """Kinds that no detector can know: what makes them private is that one account says them."""
 
-STAGES = ("raw", "facet", "cluster", "published")
+STAGES = ("raw", "facet", "answer", "cluster", "published")
+"""`answer` is what the analyst itself wrote as names; `cluster` the vocabularies, and names before the gate."""
 
 _STEMS = (
     "neph",
@@ -120,7 +121,7 @@ def attack(site: Site, *, size: int, seed: int) -> tuple[list[Stage], list[Line]
         date = name(find(facets, vectors, site), analyst, site)
         figures = publish(date, everything, site)
         open_texts = [*date.texts(), *figures.cells["value"].unique().to_list()]
-        found = _found(made, facets, date, open_texts)
+        found = _found(made, facets, date, _answers(analyst, date), open_texts)
         table += [
             Stage(analyst.name, str(kind), stage, Share(int(part[stage].sum()), part.height))
             for (kind,), part in found.group_by("kind", maintain_order=True)
@@ -153,7 +154,16 @@ def attack(site: Site, *, size: int, seed: int) -> tuple[list[Stage], list[Line]
     return table, lines
 
 
-def _found(corpus: Corpus, facets: pl.DataFrame, date: Made, open_texts: Sequence[str]) -> pl.DataFrame:
+def _answers(analyst: Analyst, date: Made) -> list[str]:
+    """Names and descriptions as the analyst wrote them; the offline one's stand as they are."""
+    if isinstance(analyst, Copying):
+        return [text for summary in analyst.written for text in (summary.name, summary.description)]
+    return [*date.summaries["name"], *date.summaries["description"]]
+
+
+def _found(
+    corpus: Corpus, facets: pl.DataFrame, date: Made, answers: Sequence[str], open_texts: Sequence[str]
+) -> pl.DataFrame:
     """`planted` with a Boolean for each stage."""
     raw = dict(zip(corpus.raw["conversation_id"], map(said, corpus.raw["messages"]), strict=True))
     requests = dict(facets.select("conversation_id", "request").iter_rows())
@@ -168,6 +178,7 @@ def _found(corpus: Corpus, facets: pl.DataFrame, date: Made, open_texts: Sequenc
                 kind,
                 holds(raw[identifier], kind, text),
                 holds(requests.get(identifier) or "", kind, text),
+                any(holds(told, kind, text) for told in answers),
                 _supported(words, vocabulary) or any(holds(told, kind, text) for told in unaudited),
                 any(holds(told, kind, text) for told in open_texts),
             )

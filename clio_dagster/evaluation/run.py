@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clio_dagster.evaluation.pipeline import Site, site_of
 from clio_dagster.evaluation.report import Line, Report, Stage
@@ -14,17 +14,19 @@ Found = tuple[list[Stage], list[Line]]
 @dataclass(frozen=True)
 class Size:
     """How large the attacks are run: conversations of the canaries, pairs at every seed count, conversations of the
-    crowd that other attacks hide in, topics that are flooded, days that are published."""
+    crowd that other attacks hide in, topics that are flooded, days that are published,
+    and how many accounts seed each candidate of tipping."""
 
     canaries: int
     pairs: int
     crowd: int
     floods: int
     days: int
+    seeds: tuple[int, ...]
 
 
-FULL = Size(canaries=3_000, pairs=400, crowd=2_500, floods=4, days=30)
-QUICK = Size(canaries=900, pairs=60, crowd=900, floods=1, days=10)
+FULL = Size(canaries=3_000, pairs=400, crowd=2_500, floods=4, days=30, seeds=tuple(range(1, 14)))
+QUICK = Size(canaries=600, pairs=40, crowd=700, floods=1, days=5, seeds=(1, 8, 11, 13))
 
 
 def _canaries(site: Site, size: Size, seed: int) -> Found:
@@ -36,7 +38,7 @@ def _canaries(site: Site, size: Size, seed: int) -> Found:
 def _tipping(site: Site, size: Size, seed: int) -> Found:
     from clio_dagster.evaluation import tipping
 
-    return [], tipping.attack(site, pairs=size.pairs, seed=seed)
+    return [], tipping.attack(site, seeds=size.seeds, pairs=size.pairs, seed=seed)
 
 
 def _injection(site: Site, size: Size, seed: int) -> Found:
@@ -54,7 +56,7 @@ def _confirmation(site: Site, size: Size, seed: int) -> Found:
 def _templates(site: Site, size: Size, seed: int) -> Found:
     from clio_dagster.evaluation import templates
 
-    return [], templates.attack(site, seed=seed)
+    return [], templates.attack(site, size=size.crowd // 2, seed=seed)
 
 
 def _censorship(site: Site, size: Size, seed: int) -> Found:
@@ -98,7 +100,7 @@ def run(names: Sequence[str] = (), *, pairs: int | None = None, seed: int = 0, q
     chosen = {name: ATTACKS[name] for name in names or ATTACKS}
     size = QUICK if quick else FULL
     if pairs:
-        size = Size(size.canaries, pairs, size.crowd, size.floods, size.days)
+        size = replace(size, pairs=pairs)
     site = site_of(seed)
     stages: list[Stage] = []
     lines: list[Line] = []

@@ -21,9 +21,6 @@ from clio_dagster.progress import track
 from clio_dagster.synthetic.topics import NUMBERS, load_planted
 
 TEXTS, ACCOUNTS = 36, 12
-ORDINARY = 1_000
-"""Conversations of others in the same window."""
-
 TEMPLATE = "template"
 MOST_ALIKE = 0.5
 """Overlap (Jaccard of 3-word shingles) that no two texts of a family reach."""
@@ -121,11 +118,11 @@ def families() -> dict[str, Make]:
     }
 
 
-def attack(site: Site, *, seed: int) -> list[Line]:
-    """One line a family, sent within twenty minutes and over a week."""
+def attack(site: Site, *, size: int, seed: int) -> list[Line]:
+    """One line a family, sent within twenty minutes and over a week, beside `size` conversations of others."""
     lines = []
     made = families()
-    beside = ordinary(ORDINARY, seed)
+    beside = ordinary(size, seed)
     with track("templates", 2 * len(made), "family") as advance:
         for family, make in made.items():
             texts = unlike(make, Random(seed))

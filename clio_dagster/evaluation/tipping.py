@@ -33,11 +33,8 @@ _ILLNESSES = (
 CANDIDATES = tuple(_ILLNESSES.split())
 """40 illnesses, one word each."""
 
-SEEDS = tuple(range(1, 14))
-"""Accounts that seed each candidate."""
-
 LEAD_SEEDS = (12, 13, 16)
-"""The same where the leading word is read: at the minimum of a sensitive word and above."""
+"""Accounts that seed each candidate where the leading word is read: at the minimum of a sensitive word and above."""
 
 COLLUDERS = 17
 """Accounts of the attackers: as many as the highest minimum, and five (threat model: m + 5)."""
@@ -80,14 +77,14 @@ _TARGET = (
 )
 
 
-def attack(site: Site, *, pairs: int, seed: int) -> list[Line]:
+def attack(site: Site, *, seeds: Sequence[int], pairs: int, seed: int) -> list[Line]:
     """Every seed count, with the target in and out; then who leads; then both with noise off."""
     lines: list[Line] = []
     epsilon = site.settings.epsilon_sensitive
-    level = simultaneous(2 * len(SEEDS))
-    steps = 2 * (len(SEEDS) + 1) * -(-pairs // TARGETS) + len(LEAD_SEEDS) * pairs + pairs
+    level = simultaneous(2 * len(seeds))
+    steps = 2 * (len(seeds) + 1) * -(-pairs // TARGETS) + len(LEAD_SEEDS) * pairs + pairs
     with track("tipping", steps, "topic") as advance:
-        for count in SEEDS:
+        for count in seeds:
             told = _told(site, count, pairs, seed, advance)
             lines.append(_told_line(f"tipping, {count} seeds", told, pairs, epsilon, level))
         lines += [
