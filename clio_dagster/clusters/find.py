@@ -14,6 +14,7 @@ import polars as pl
 
 from clio_dagster.clusters.kmeans import ROWS_AT_ONCE, centroids_of, spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
+from clio_dagster.privacy.accounts import order_of, owner
 from clio_dagster.privacy.alike import crowd_of, traffic_of
 from clio_dagster.privacy.thresholds import counted, tally, verdicts
 from clio_dagster.settings import Settings
@@ -24,6 +25,10 @@ SIBLINGS = 0.6
 requests (USE) a cluster's nearest neighbour lay at 0.77 in the median and 0.59 at the fifth percentile, and
 95% of all pairs below 0.50. What has no sibling stays under the smaller topics, not shoved into a foreign
 one."""
+
+TRAINED_EACH = 20
+"""Conversations of one account that move centroids and the number of clusters: four times the cap of a cluster. The
+rest is assigned only, so that one account that floods a window cannot tear its topics apart."""
 
 _NO_TIME = pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias("started_at")
 
@@ -57,10 +62,16 @@ def find_clusters(
             f"clusters of {clustered_by}: {len(facets)} conversations, but {len(vectors)} vectors"
         )
     previous = previous.filter(clustered_by=clustered_by)
-    asked = max(1, round(len(facets) / settings.base_cluster_size))
+    trained = _leading(facets, TRAINED_EACH).to_numpy()
+    asked = max(1, round(int(trained.sum()) / settings.base_cluster_size))
     earlier = _latest_of_each_topic(previous, vectors.shape[1])
     labels = spherical_kmeans(
-        vectors, asked, seed=settings.seed, threads=settings.threads, starts=_centroids(earlier)
+        vectors,
+        asked,
+        seed=settings.seed,
+        threads=settings.threads,
+        starts=_centroids(earlier),
+        trained=trained,
     )
     members = facets.select(
         "conversation_id",
@@ -78,6 +89,12 @@ def find_clusters(
     work.judge(range(len(work.topics)))
     work.merge_small()
     return _frames(work, date, clustered_by)
+
+
+def _leading(facets: pl.DataFrame, most: int) -> pl.Series:
+    """Which rows are among the `most` of their account's, by the hash of conversation_id (Boolean)."""
+    rows = facets.select(owner().alias("account"), order_of(facets["conversation_id"]).alias("order"))
+    return rows.select(pl.col("order").rank("ordinal").over("account") <= most).to_series()
 
 
 @dataclass

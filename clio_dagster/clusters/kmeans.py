@@ -20,26 +20,33 @@ def normalized(vectors: np.ndarray) -> np.ndarray:
 
 
 def spherical_kmeans(
-    vectors: np.ndarray, clusters: int, *, seed: int, threads: int, starts: np.ndarray | None = None
+    vectors: np.ndarray,
+    clusters: int,
+    *,
+    seed: int,
+    threads: int,
+    starts: np.ndarray | None = None,
+    trained: np.ndarray | None = None,
 ) -> np.ndarray:
     """Label of each row (int32): from 0, without gaps, in the order of first appearance.
 
     `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them;
-    the rest begin at random rows. `clusters` is what is asked for; fewer come back where clusters end empty
+    the rest begin at random rows. `trained` (Boolean) says which rows move centroids, all where not given; the
+    others are only assigned. `clusters` is what is asked for; fewer come back where clusters end empty
     (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads. One
     start: neither further ones nor k-means++ agreed better with labels where measured.
     """
     rows = len(vectors)
-    clusters = min(clusters, rows)
+    points = np.ascontiguousarray(vectors, dtype=np.float32)
+    sample = points if trained is None else points[trained]
+    clusters = min(clusters, len(sample))
     if clusters <= 1:
         return np.zeros(rows, dtype=np.int32)
     import faiss
 
-    points = np.ascontiguousarray(vectors, dtype=np.float32)
-    sample = points
-    if rows > TRAINING_ROWS:
-        chosen = np.random.default_rng(seed).choice(rows, TRAINING_ROWS, replace=False)
-        sample = points[np.sort(chosen)]
+    if len(sample) > TRAINING_ROWS:
+        chosen = np.random.default_rng(seed).choice(len(sample), TRAINING_ROWS, replace=False)
+        sample = sample[np.sort(chosen)]
     faiss.omp_set_num_threads(threads)
     kmeans = faiss.Kmeans(
         points.shape[1],

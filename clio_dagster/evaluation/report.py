@@ -117,16 +117,26 @@ def _shares(stages: Sequence[Stage]) -> Table:
 
 def _attacks(lines: Sequence[Line]) -> Table:
     table = Table(
-        "attack", "what was tried", "n", "figure", "interval", "bar", "held", "run by",
-        title=f"Attacks, with {LEVEL:.0%} intervals", title_justify="left",
-    )  # fmt: skip
+        "attack",
+        "figure",
+        "bar",
+        "held",
+        "run by",
+        title=f"Attacks, with {LEVEL:.0%} intervals",
+        title_justify="left",
+        show_lines=True,
+    )
     for line in lines:
+        n = f"n = {line.n:,}" if line.n else ""
         interval = "" if line.interval is None else f"{line.interval[0]:.4g} – {line.interval[1]:.4g}"
-        held = {True: Text("held", "green"), False: Text("NOT HELD", "red"), None: Text("–", "dim")}[
-            line.held
-        ]
-        figures = (f"{line.n:,}" if line.n else "", line.figure, interval, line.bar)
-        table.add_row(line.attack, line.tried, *figures, held, line.run_by)
+        held = {True: Text("yes", "green"), False: Text("NO", "red"), None: Text("–", "dim")}[line.held]
+        table.add_row(
+            Text.assemble(line.attack, "\n", (line.tried, "dim")),
+            "\n".join(part for part in (line.figure, interval, n) if part),
+            line.bar,
+            held,
+            line.run_by,
+        )
     return table
 
 
@@ -136,7 +146,7 @@ def _sum(shares: Sequence[Share]) -> Share:
 
 def _percent(share: Share) -> str:
     low, high = share.interval()
-    return f"{share.value:.1%} ({low:.1%}–{high:.1%})"
+    return f"{share.value:.1%}\n{low:.1%}–{high:.1%}"
 
 
 def _finite(end: float) -> float | None:

@@ -52,6 +52,9 @@ GROUP_FRAGMENTS, FRAGMENT_WORDS, FRAGMENTS_FROM_WORDS = 8, 4, 16
 """Runs of words by which long texts of one template are recognised for P5, how long, and from which length of
 text. Not used for counting: ordinary requests of a site on one subject share runs too."""
 
+GROUP_PART = 3
+"""Part of a word's minimum that accounts acting alike count for at most: one in so many."""
+
 _PRIME = 2**31 - 1
 
 _CELLS = 4_000_000
@@ -135,7 +138,7 @@ def groups_alike(members: pl.DataFrame, traffic: np.ndarray | None = None, crowd
     `members`: cluster_id, conversation_id, account (null = an account of its own), text, and started_at where
     known; `traffic` from `traffic_of` over the whole window, else of the members. Groups do not reach beyond a
     cluster. Accounts in step are one group; long texts of one template, or with a telling run of words in common,
-    are another. Looser than what `counted` collapses, as a group loses only its majority: see `capped_support`.
+    are another. Looser than what `counted` collapses, as a group still counts for a part: see `capped_support`.
     """
     rows = members.select("cluster_id", "text", owner().alias("account"))
     form, skeleton = template_keys(rows["text"])
@@ -170,35 +173,29 @@ def groups_alike(members: pl.DataFrame, traffic: np.ndarray | None = None, crowd
 
 
 def capped_support(used: pl.DataFrame, *also: str) -> pl.DataFrame:
-    """Accounts that support each word where no group counts for more than all others together.
+    """Accounts that support each word, where a group of them counts for at most a third of what is needed.
 
-    `used`: cluster_id, word, account, group (null where alone), and whatever columns `also` names beside the
-    word; repeated rows count once. Gives cluster_id, word, `also`, accounts (Int64): the others, and of the
-    largest group at most as many. An account in several groups belongs to the one of most accounts. One account
-    more moves it by at most two.
+    `used`: cluster_id, word, account, group (null where alone), needed (the minimum of the word), and whatever columns
+    `also` names beside the word; repeated rows count once. Gives cluster_id, word, `also`, accounts (Int64), needed. So
+    no group holds more than half of what supports a word, and a group alone is far from it, whatever the noise. One
+    account more moves the count by one at most, as the bound is no count of the others. An account that is in several
+    groups belongs to the largest of them.
     """
     cell = ["cluster_id", "word", *also]
-    each = (
-        used.select(*cell, "account", "group")
-        .unique()
-        .with_columns(size=pl.col("account").n_unique().over(*cell, "group"))
-        .with_columns(size=pl.when(pl.col("group").is_null()).then(0).otherwise("size"))
-        .sort(-pl.col("size").cast(pl.Int64), "group", nulls_last=True)
-        .unique([*cell, "account"], keep="first", maintain_order=True)
-    )
-    grouped = each.drop_nulls("group").group_by(*cell, "group").len()
-    largest = grouped.group_by(cell).agg(pl.col("len").max().cast(pl.Int64).alias("largest"))
-    totals = each.group_by(cell).agg(pl.len().cast(pl.Int64).alias("total"))
-    others = pl.col("total") - pl.col("largest")
+    alone = pl.col("group").is_null()
+    size = pl.when(alone).then(0).otherwise(pl.col("account").n_unique().over(*cell, "group"))
+    bound = (pl.col("needed") // GROUP_PART).cast(pl.Int64)
     return (
-        totals.join(largest, on=cell, how="left")
-        .with_columns(pl.col("largest").fill_null(1))
-        .select(
-            *cell,
-            accounts=pl.when(pl.col("largest") > 1)
-            .then(others + pl.min_horizontal("largest", others))
-            .otherwise("total"),
-        )
+        used.select(*cell, "account", "group", "needed")
+        .with_columns(pl.col("needed").max().over(cell))
+        .unique()
+        .sort(-size.cast(pl.Int64), "group", nulls_last=True)
+        .unique([*cell, "account"], keep="first", maintain_order=True)
+        .group_by(*cell, "group", "needed")
+        .agg(pl.len().cast(pl.Int64).alias("accounts"))
+        .with_columns(pl.when(alone).then("accounts").otherwise(pl.min_horizontal("accounts", bound)))
+        .group_by(*cell, "needed")
+        .agg(pl.col("accounts").sum())
         .sort(cell)
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -66,9 +66,9 @@ def support(
 
     `members` are counted conversations: cluster_id, topic, account, language, text, and conversation_id and
     started_at where known; `traffic` as for `alike.groups_alike`. A null account supports nothing, and accounts
-    that act alike no more than all others together. A word's weight is its share of the cluster's accounts times the
-    logarithm of that share over the mean share in all clusters, never below 0; both of noised counts. Every cluster
-    given has a vocabulary, an empty one where nothing is supported.
+    that act alike no more than a third of what is needed. A word's weight is its share of the cluster's accounts
+    times the logarithm of that share over the mean share in all clusters, never below 0; both of noised counts. Every
+    cluster given has a vocabulary, an empty one where nothing is supported.
     """
     clusters = members.select("cluster_id", "topic").unique(maintain_order=True)
     used = _words_used(_with_groups(members, traffic, settings))
@@ -218,7 +218,11 @@ def _supported_words(
     that each is supported.
     """
     forms = (
-        _accounts(used.rename({"word": "surface", "form": "word"}))
+        _accounts(
+            used.rename({"word": "surface", "form": "word"}),
+            settings.word_min_accounts,
+            settings.sensitive_word_min_accounts,
+        )
         .rename({"word": "form"})
         .join(clusters, on="cluster_id")
     )
@@ -231,12 +235,7 @@ def _supported_words(
         .join(sizes, on="cluster_id")
         .with_columns(share=share)
         .with_columns(weight=weight)
-        .filter(
-            pl.col("noised")
-            >= pl.when("hurts")
-            .then(settings.sensitive_word_min_accounts)
-            .otherwise(settings.word_min_accounts)
-        )
+        .filter(pl.col("noised") >= pl.col("needed"))
     )
     surfaces = used.group_by("cluster_id", "form", "word").agg(accounts=pl.col("account").n_unique())
     return (
@@ -267,7 +266,7 @@ def _supported_pairs(
     rows = rows.group_by("cluster_id").agg(rows=(pl.col("len") ** 2).sum()).sort("cluster_id")
     batches = rows.with_columns(batch=pl.col("rows").cum_sum() // _PAIR_ROWS).select("cluster_id", "batch")
     counted = [
-        _count_pairs(kept.join(batch, on="cluster_id"), clause)
+        _count_pairs(kept.join(batch, on="cluster_id"), clause, settings)
         for _, batch in batches.group_by("batch", maintain_order=True)
     ]
     schema: dict[str, Any] = {
@@ -278,13 +277,8 @@ def _supported_pairs(
     if not counted:
         return pl.DataFrame(schema=schema)
     counts = pl.concat(counted).rename({"word": "first"})
-    minimum = (
-        pl.when("hurts")
-        .then(max(settings.pair_min_accounts, settings.word_min_accounts))
-        .otherwise(settings.pair_min_accounts)
-    )
     passing = _noised(counts, ["topic", "first", "second"], "pair", settings=settings, key=key).filter(
-        pl.col("noised") >= minimum
+        pl.col("noised") >= pl.col("needed")
     )
     surfaces = words.select("cluster_id", "form", "word")
     return (
@@ -295,7 +289,7 @@ def _supported_pairs(
     )
 
 
-def _count_pairs(kept: pl.DataFrame, clause: list[str]) -> pl.DataFrame:
+def _count_pairs(kept: pl.DataFrame, clause: list[str], settings: Settings) -> pl.DataFrame:
     pairs = (
         kept.join(kept, on=clause, suffix="_second", nulls_equal=True)
         .filter(pl.col("form") < pl.col("form_second"))
@@ -306,41 +300,36 @@ def _count_pairs(kept: pl.DataFrame, clause: list[str]) -> pl.DataFrame:
             hurts=pl.col("hurts") | pl.col("hurts_second"),
         )
     )
-    return _accounts(pairs, "topic", "second")
+    sensitive_minimum = max(settings.pair_min_accounts, settings.word_min_accounts)
+    return _accounts(pairs, settings.pair_min_accounts, sensitive_minimum, "topic", "second")
 
 
-def _accounts(used: pl.DataFrame, *also: str) -> pl.DataFrame:
+def _accounts(used: pl.DataFrame, minimum: int, sensitive_minimum: int, *also: str) -> pl.DataFrame:
     """Accounts that support each word (`alike.capped_support`), from _FLOOR_ACCOUNTS on: cluster_id, word, `also`,
-    accounts, hurts, and is_capped (whether a group counts for less than it has)."""
+    accounts, needed, hurts."""
     cell = ["cluster_id", "word", *also]
-    all_ = used.group_by(cell).agg(
-        total=pl.col("account").n_unique().cast(pl.Int64), hurts=pl.col("hurts").any()
+    known = used.with_columns(pl.col("hurts").any().over(cell)).with_columns(
+        needed=pl.when("hurts").then(sensitive_minimum).otherwise(minimum)
     )
     return (
-        capped_support(used, *also)
+        capped_support(known, *also)
         .filter(pl.col("accounts") >= _FLOOR_ACCOUNTS)
-        .join(all_, on=cell, maintain_order="left")
-        .with_columns(is_capped=pl.col("accounts") < pl.col("total"))
-        .drop("total")
+        .join(known.select(*cell, "hurts").unique(), on=cell, maintain_order="left")
     )
 
 
 def _noised(
     counts: pl.DataFrame, cell: list[str], purpose: Literal["word", "pair"], *, settings: Settings, key: bytes
 ) -> pl.DataFrame:
-    """`counts` (of `_accounts`) with `noised`: accounts, and noise drawn for the cell that the columns name.
-
-    Where a group is capped, one of the others counts twice, once for itself and once for the group: noise for two.
-    """
+    """`counts` (of `_accounts`) with `noised`: accounts, and noise drawn for the cell that the columns name."""
     parts = []
-    for hurts, is_capped in product((False, True), repeat=2):
-        part = counts.filter(pl.col("hurts") == hurts, pl.col("is_capped") == is_capped)
+    for hurts in (False, True):
+        part = counts.filter(pl.col("hurts") == hurts)
         noise = two_sided_geometric(
             part.select(pl.concat_str(cell, separator="\x1f")).to_series(),
             key=key,
             purpose=purpose,
             epsilon=settings.epsilon_of("sensitive" if hurts else purpose),
-            sensitivity=2 if is_capped else 1,
         )
         parts.append(part.with_columns(noised=pl.col("accounts") + noise))
     return pl.concat(parts)
