@@ -243,7 +243,8 @@ def _expected(
 
     around = 60.0 * HOURS_AROUND
     of_site = others * within(traffic) / max(len(traffic), 1)
-    of_cluster = within(np.sort(minutes), around) * (high - low) / (high - low + 2 * around)
+    own = np.sort(minutes)
+    of_cluster = (within(own, around) - within(own)) * (high - low) / (2 * around)
     return np.maximum(of_site, of_cluster)
 
 

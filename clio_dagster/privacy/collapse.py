@@ -29,8 +29,9 @@ LONG_TEXT_WORDS = 9
 LONG_PEAK, SHORT_PEAK = 4, 12
 """The most that a group of one template counts as, for long and for short texts."""
 
-SKELETON_WORDS = 6
-"""Function words that a skeleton needs. On CLINC150, crowd-written around templates, it sets 1.1 % aside."""
+SKELETON_WORDS = 4
+"""Function words that a skeleton needs. On 20,000 requests of CLINC150, crowd-written around templates, all keys
+together set 1.2 % aside."""
 
 OPENING_WORDS, OPENING_FROM_WORDS = 6, 16
 """First words that a template's texts share when whole phrases of it are slots, and how long a text must be for
