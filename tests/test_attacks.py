@@ -99,7 +99,7 @@ def test_no_canary_is_published_and_the_topics_are(site: Site) -> None:
     assert found["copying", "raw"] > 300
     # The copying model does copy: its facets and names hold what the gate then keeps back.
     assert found["copying", "facet"] > 100
-    assert found["copying", "answer"] > 3
+    assert found["copying", "answer"] > 0
     assert found["copying", "published"] == found["offline", "published"] == 0
 
 

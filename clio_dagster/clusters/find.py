@@ -26,9 +26,8 @@ requests (USE) a cluster's nearest neighbour lay at 0.77 in the median and 0.59 
 95% of all pairs below 0.50. What has no sibling stays under the smaller topics, not shoved into a foreign
 one."""
 
-TRAINED_EACH = 20
-"""Conversations of one account that move centroids and the number of clusters: four times the cap of a cluster. The
-rest is assigned only, so that one account that floods a window cannot tear its topics apart."""
+SIZED_BY = 4
+"""Times the cap that an account's conversations count for the number of clusters: people have several topics."""
 
 _NO_TIME = pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias("started_at")
 
@@ -62,8 +61,10 @@ def find_clusters(
             f"clusters of {clustered_by}: {len(facets)} conversations, but {len(vectors)} vectors"
         )
     previous = previous.filter(clustered_by=clustered_by)
-    trained = _leading(facets, TRAINED_EACH).to_numpy()
-    asked = max(1, round(int(trained.sum()) / settings.base_cluster_size))
+    # What is beyond an account's cap is assigned only: who floods a window cannot tear its topics apart.
+    place = _place(facets)
+    trained = (place <= settings.account_cap).to_numpy()
+    asked = max(1, round((place <= SIZED_BY * settings.account_cap).sum() / settings.base_cluster_size))
     earlier = _latest_of_each_topic(previous, vectors.shape[1])
     labels = spherical_kmeans(
         vectors,
@@ -91,10 +92,10 @@ def find_clusters(
     return _frames(work, date, clustered_by)
 
 
-def _leading(facets: pl.DataFrame, most: int) -> pl.Series:
-    """Which rows are among the `most` of their account's, by the hash of conversation_id (Boolean)."""
+def _place(facets: pl.DataFrame) -> pl.Series:
+    """Which of its account's conversations each is, from 1, in the order of the hash of conversation_id."""
     rows = facets.select(owner().alias("account"), order_of(facets["conversation_id"]).alias("order"))
-    return rows.select(pl.col("order").rank("ordinal").over("account") <= most).to_series()
+    return rows.select(pl.col("order").rank("ordinal").over("account").alias("place"))["place"]
 
 
 @dataclass

@@ -23,6 +23,12 @@ from clio_dagster.progress import track
 from clio_dagster.tables import PUBLISHED
 
 FLOOD, COLLUDERS = 500, 12
+OTHER_SEEDS = (1, 2)
+"""Seeds of k-means with which the same window is clustered without a flood: what chance alone does to a topic."""
+
+SLACK = 0.02
+"""Share of others' conversations that may come and go with the clusters' borders."""
+
 WORD = "velvetine"
 """What is pushed: no word of any list, so 8 accounts' support would let it by."""
 
@@ -54,18 +60,29 @@ def attack(site: Site, *, size: int, floods: int, seed: int) -> list[Line]:
     }
     subjects = sorted(ids, key=lambda topic: (-len(ids[topic]), topic))
     ways = {"one template": _template, "in step": _in_step, "independent": _independent}
-    with track("censorship and slander", 1 + floods + len(ways), "run") as advance:
+    with track("censorship and slander", 1 + len(OTHER_SEEDS) + floods + len(ways), "run") as advance:
         quiet = _made(site, site.honest, crowd)
         advance(1)
+        flooded_topics = [topic for topic in subjects if _stays(quiet, ids[topic])][:floods]
+        chance = []
+        for other in OTHER_SEEDS:
+            again = _made(site.with_settings(seed=other), site.honest, crowd)
+            chance.append(
+                (
+                    sum(_stays(again, ids[topic]) for topic in flooded_topics),
+                    sum(_shown(again, ids[topic]) for topic in flooded_topics) / len(flooded_topics),
+                )
+            )
+            advance(1)
         found = []
-        for subject in [topic for topic in subjects if _stays(quiet, ids[topic])][:floods]:
+        for subject in flooded_topics:
             own = ids[subject]
             flooded = _made(site, site.honest, pl.concat([crowd, _flood(subject, seed)]))
             found.append(
                 (_stays(flooded, own), _shown(quiet, own), _shown(flooded, own), _largest_share(flooded))
             )
             advance(1)
-        lines.append(_flood_line(found))
+        lines.append(_flood_line(found, chance))
         for way, send in ways.items():
             made = _made(site, Listing(frozenset({WORD})), pl.concat([crowd, send(seed)]))
             texts = " ".join(made.texts()).casefold()
@@ -92,7 +109,9 @@ def _made(site: Site, analyst: Analyst, raw: pl.DataFrame) -> Made:
     return name(find(facets, vectors, site), analyst, site)
 
 
-def _flood_line(found: list[tuple[bool, float, float, float]]) -> Line:
+def _flood_line(found: list[tuple[bool, float, float, float]], chance: list[tuple[int, float]]) -> Line:
+    """`chance`: topics that stay, and the share of their conversations shown, where nobody floods."""
+    least, least_shown = (min(each) for each in zip(*chance, strict=True))
     stays = Share(sum(row[0] for row in found), len(found))
     before, after = (sum(row[place] for row in found) / len(found) for place in (1, 2))
     return Line(
@@ -103,8 +122,8 @@ def _flood_line(found: list[tuple[bool, float, float, float]]) -> Line:
         f"{stays.hits} of {stays.n} stay published; of others' conversations on them {after:.3f} under a published "
         f"leaf, {before:.3f} before",
         stays.interval(),
-        "all stay published",
-        stays.hits == stays.n,
+        f"as where nobody floods and k-means begins elsewhere: {least} topics, and {least_shown:.3f} less {SLACK:g}",
+        stays.hits >= least and after >= least_shown - SLACK,
     )
 
 
