@@ -124,7 +124,7 @@ def _holding(site: Site, found: Due, holder: str, say: Callable[[str], None]) ->
         yield
 
 
-@op(name="purge", description="Purge what is past its time: landed text, raw text, facets.")
+@op(name="remove_past_its_time", description="Purge what is past its time: landed text, raw text, facets.")
 def purge_op(context: OpExecutionContext, site: Site) -> None:
     found = purge_due(site, context.run_id, None, context.log.info)
     context.add_output_metadata(
