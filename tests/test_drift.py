@@ -27,9 +27,10 @@ def of_people(per_day: int, rng: np.random.Generator, days: list[date] = MONTHS)
     found = simulate(
         per_day * len(days), rng=rng, topics=12, languages=LANGUAGE_SHARES, days=days, mean_conversations=20
     )
-    return found.group_by(pl.col("started_at").dt.date().alias("date"), "language").agg(
+    counts = found.group_by(pl.col("started_at").dt.date().alias("date"), "language").agg(
         pl.len().alias("conversations")
     )
+    return counts.sort("date", "language")  # what is drawn for each row must not hang on their order
 
 
 def of_chance(per_day: int, rng: np.random.Generator, days: list[date] = MONTHS) -> pl.DataFrame:
@@ -48,7 +49,7 @@ def coverage_of(came_in: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame
     counts = came_in["conversations"].to_numpy()
     unread = rng.binomial(counts, UNREAD_SHARE)
     strays = {
-        day: rng.beta(WITHHELD_SHARE * 60, (1 - WITHHELD_SHARE) * 60) for day in came_in["date"].unique()
+        day: rng.beta(WITHHELD_SHARE * 60, (1 - WITHHELD_SHARE) * 60) for day in came_in["date"].unique().sort()
     }
     withheld = rng.binomial(counts - unread, [strays[day] for day in came_in["date"]])
     stages = {
