@@ -185,13 +185,11 @@ def _is_handle(candidate: str) -> bool:
 
 
 def _is_token(candidate: str) -> bool:
-    """Whether a run of letters and digits looks drawn at random: cases and digits well mixed."""
+    """Whether a run of letters and digits looks drawn at random: cases and digits well mixed, more so without digits,
+    where names in code mix cases too."""
     changes = sum(_sort(one) != _sort(other) for one, other in pairwise(candidate))
-    return (
-        any(map(str.isdigit, candidate))
-        and any(map(str.isalpha, candidate))
-        and changes >= len(candidate) / 4
-    )
+    least = 1 / 4 if any(map(str.isdigit, candidate)) else 0.42
+    return any(map(str.isalpha, candidate)) and changes >= len(candidate) * least
 
 
 def _sort(character: str) -> str:
