@@ -49,7 +49,8 @@ def coverage_of(came_in: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame
     counts = came_in["conversations"].to_numpy()
     unread = rng.binomial(counts, UNREAD_SHARE)
     strays = {
-        day: rng.beta(WITHHELD_SHARE * 60, (1 - WITHHELD_SHARE) * 60) for day in came_in["date"].unique().sort()
+        day: rng.beta(WITHHELD_SHARE * 60, (1 - WITHHELD_SHARE) * 60)
+        for day in came_in["date"].unique().sort()
     }
     withheld = rng.binomial(counts - unread, [strays[day] for day in came_in["date"]])
     stages = {
