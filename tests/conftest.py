@@ -3,3 +3,25 @@
 # Its pytest plugin imports it for the closing summary otherwise, deep in the stack and through pytest's rewriting of
 # assertions, where CPython 3.11.7 fails with "AST constructor recursion depth mismatch".
 import hypothesis  # noqa: F401
+import pytest
+
+LONGEST = (
+    "test_unattended",
+    "test_pipeline",
+    "test_dagster_dev",
+    "test_erasure",
+    "test_pipeline_input",
+    "test_pipeline_kills",
+    "test_retention",
+    "test_corrections",
+    "test_s3_pipeline",
+    "test_leak_hunt",
+    "test_checks",
+    "test_attacks",
+)
+"""Files that take a minute or more: begun first, so that no worker is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
