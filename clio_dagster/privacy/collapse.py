@@ -29,9 +29,9 @@ LONG_TEXT_WORDS = 9
 LONG_PEAK, SHORT_PEAK = 4, 12
 """The most that a group of one template counts as, for long and for short texts."""
 
-SKELETON_WORDS = 4
-"""Function words that a skeleton needs. On 20,000 requests of CLINC150, crowd-written around templates, all keys
-together set 1.2 % aside."""
+SKELETON_WORDS, LONG_SKELETON_WORDS, LONG_SKELETON = 6, 4, 12
+"""Function words that a skeleton needs, and how few are enough in texts of how many words. On 20,000 requests of
+CLINC150, crowd-written around templates, all keys together set about 1 % aside."""
 
 OPENING_WORDS, OPENING_FROM_WORDS = 6, 16
 """First words that a template's texts share when whole phrases of it are slots, and how long a text must be for
@@ -117,9 +117,12 @@ def _skeletons(tokens: pl.Series) -> pl.Series:
         placed.with_columns(pl.col("word").is_in(_function_words().implode()).fill_null(False).alias("holds"))
         .with_columns(pl.when("holds").then("word").otherwise(pl.lit(_SLOT)).alias("word"))
         .group_by("row", maintain_order=True)
-        .agg(pl.col("word").str.join(" "), pl.col("holds").sum())
+        .agg(pl.col("word").str.join(" "), pl.col("holds").sum(), words=pl.len())
         .select(
-            pl.when(pl.col("holds") >= SKELETON_WORDS)
+            pl.when(
+                (pl.col("holds") >= SKELETON_WORDS)
+                | ((pl.col("holds") >= LONG_SKELETON_WORDS) & (pl.col("words") >= LONG_SKELETON))
+            )
             .then(pl.col("word").str.replace_all(r"_(?: _)+", _SLOT))
             .alias("skeleton")
         )["skeleton"]
