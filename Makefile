@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo dev test lint clean
+.PHONY: setup demo dev test test-slow lint clean
 
 setup: $(VENV)/.ready  ## Build .venv with everything the project needs.
 
@@ -21,6 +21,9 @@ dev: setup  ## Start the Dagster UI and daemon.
 
 test: setup lint  ## Lint, type-check and run every test.
 	@$(BIN)/python -m pytest
+
+test-slow: setup  ## What `make test` leaves out: more moments at which a purge or an erasure is killed.
+	@$(BIN)/python -m pytest -m slow
 
 lint: setup
 	@$(BIN)/ruff check --quiet .

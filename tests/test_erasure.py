@@ -603,7 +603,14 @@ def undisturbed(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     return outcome(folder)
 
 
-@pytest.mark.parametrize(("place", "when", "call"), PLACES, ids=lambda value: str(value).split(":")[-1])
+@pytest.mark.parametrize(
+    ("place", "when", "call"),
+    [
+        place if number % 3 == 0 else pytest.param(*place, marks=pytest.mark.slow)
+        for number, place in enumerate(PLACES)
+    ],
+    ids=lambda value: str(value).split(":")[-1],
+)
 def test_killed_anywhere_and_run_again_it_ends_the_same(
     tmp_path: Path, untouched: Path, undisturbed: dict[str, Any], place: str, when: str, call: int
 ) -> None:

@@ -452,12 +452,14 @@ def content(home: Reading) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("today", "stride"), [(LANDING, 1), (RAW, 1), (FACETS_GONE, 4)], ids=["landing", "raw", "facets"]
+    ("today", "stride"),
+    [(LANDING, 1), (RAW, 2), pytest.param(FACETS_GONE, 4, marks=pytest.mark.slow)],
+    ids=["landing", "raw", "facets"],
 )
 def test_a_purge_that_is_killed_anywhere_is_safe_and_ends_when_called_again(
     today: date, stride: int, first: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before every change; of a purge of facets, which clears twenty tables alike, before every fourth."""
+    """Before every change of landed files, every second of a table, every fourth of the twenty that facets clear."""
     moment, ended = 1 - stride, False
     whole = Reading(tmp_path / "whole")
     _copy(first, whole)
