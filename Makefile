@@ -22,7 +22,7 @@ dev: setup  ## Start the Dagster UI and daemon.
 test: setup lint  ## Lint, type-check and run every test.
 	@$(BIN)/python -m pytest
 
-test-slow: setup  ## What `make test` leaves out: more moments at which a purge or an erasure is killed.
+test-slow: setup  ## What `make test` leaves out, being long and much like what is in it.
 	@$(BIN)/python -m pytest -m slow
 
 lint: setup

@@ -141,6 +141,7 @@ def test_what_landed_is_published_though_other_files_failed(landed: tuple[Site, 
     assert verify(site.releases / DAY) == []
 
 
+@pytest.mark.slow
 def test_records_that_became_datable_land_when_the_file_is_given_again(tmp_path: Path) -> None:
     """The quarantine says to set CLIO_UNDATED_AS: doing so must help."""
     site = Site(tmp_path / "site", SETTINGS)
@@ -154,6 +155,7 @@ def test_records_that_became_datable_land_when_the_file_is_given_again(tmp_path:
     assert site.warehouse.read(SOURCES)["landed"].to_list() == [3]
 
 
+@pytest.mark.slow
 def test_a_file_that_has_moved_since_it_was_registered_still_lands(tmp_path: Path) -> None:
     """As after a run that was stopped before it landed the file."""
     site = Site(tmp_path / "site", SETTINGS)

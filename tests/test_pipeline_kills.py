@@ -46,6 +46,7 @@ def assert_same(site: Site, undisturbed: Site) -> None:
     assert [problem for day in site.releases.iterdir() if day.is_dir() for problem in verify(day)] == []
 
 
+@pytest.mark.slow
 def test_a_fresh_home_with_the_same_key_comes_to_the_same_content(
     tmp_path: Path, corpus: Path, undisturbed: Site
 ) -> None:
