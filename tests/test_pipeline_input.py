@@ -254,6 +254,7 @@ def test_help_says_what_a_command_takes(site: Site, command: tuple[str, ...], wo
     assert [word for word in words if word.lower() not in run.stdout.lower()] == []
 
 
+@pytest.mark.slow
 def test_a_conversation_under_two_days_or_languages_is_taken_once_a_window(tmp_path: Path) -> None:
     """Somebody goes on the next day, and in another language: the rows of both days land, and neither fails."""
     site = Site(tmp_path / "site", {"languages": "en,es", "cluster_size": "20"})

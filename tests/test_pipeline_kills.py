@@ -76,6 +76,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     assert_same(site, undisturbed)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_on_one_home_both_end_and_come_to_one_result(
     tmp_path: Path, corpus: Path, undisturbed: Site
 ) -> None:
