@@ -6,10 +6,9 @@ from dagster import AssetExecutionContext, asset
 from assets.clusters import latest
 from assets.common import about
 from assets.partitions import DATES, settings_used, window
-from clio_dagster.analyst.protocol import AuditSample, Summary, Vocabulary
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
-from clio_dagster.privacy.gate import audit_tree, lowest_scores
+from clio_dagster.privacy.gate import audit_samples, audit_tree, lowest_scores
 from clio_dagster.privacy.key import key_identity
 from clio_dagster.tables import AUDITED_SUMMARIES, HIERARCHY, PUBLISHED, VOCABULARIES
 from resources.fingerprints import Input, Stage
@@ -42,10 +41,6 @@ def audited_summaries(
     def make(key: str) -> dict[str, pl.DataFrame]:
         tree = hierarchy.read(key)
         words = by_node(tree, vocabularies_of(vocabularies.read(key)))
-        samples = [
-            AuditSample(Summary(name, description), words.get(node, Vocabulary()))
-            for node, name, description in tree.select("node_id", "name", "description").iter_rows()
-        ]
         before = latest(
             site.warehouse.read(AUDITED_SUMMARIES, {"date": window(key)[:-1]}, ["date", "topic", "status"])
         )
@@ -53,7 +48,7 @@ def audited_summaries(
             AUDITED_SUMMARIES.name: audit_tree(
                 tree,
                 vocabularies=words,
-                scores=lowest_scores(samples, [each.audit for each in analyst.auditors]),
+                scores=lowest_scores(audit_samples(tree, words), [each.audit for each in analyst.auditors]),
                 settings=site.settings,
                 key=site.settings.key,
                 standing=frozenset(before.filter(status=PUBLISHED)["topic"]),

@@ -11,18 +11,17 @@ most .015.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 import polars as pl
 
+from benchmarks.clusters import arguments_of, parser, records_of
 from benchmarks.rings import FAMILIES, ring_texts
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 from clio_dagster.clusters.find import find_clusters
@@ -44,12 +43,7 @@ RING_ACCOUNTS = 12
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path(gettempdir()) / "clio-benchmark")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    arguments.cache.mkdir(parents=True, exist_ok=True)
+    arguments = arguments_of(parser(__doc__))
     settings = load_settings(threads=arguments.threads)
     embedder = make_embedder("use", threads=arguments.threads)
     rings = {family: embed_texts(pl.Series(ring_texts(family)), embedder) for family in FAMILIES}
@@ -69,8 +63,7 @@ def main() -> None:
 
 
 def labelled(folder: Path, name: str, label: str) -> pl.DataFrame:
-    with gzip.open(folder / name / "conversations.jsonl.gz", "rt", encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
+    records = records_of(folder, name)
     return pl.DataFrame(
         {
             "conversation_id": [record["conversation_id"] for record in records],

@@ -15,23 +15,22 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
-from clio_dagster.analyst.protocol import AuditSample, Summary, Vocabulary
+from clio_dagster.analyst.protocol import Vocabulary
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.clusters.kmeans import spherical_kmeans
-from clio_dagster.clusters.summaries import summarise, vocabularies_of
 from clio_dagster.embedding import embed_texts, make_embedder
-from clio_dagster.hierarchy.hierarchizer import build_hierarchy
-from clio_dagster.privacy.gate import audit_tree, lowest_scores
+from clio_dagster.evaluation.pipeline import Base, Made, Site, name
 from clio_dagster.privacy.vocabulary import tokenize
 from clio_dagster.privacy.word_lists import every_generic_word, function_words
 from clio_dagster.settings import USE_LANGUAGES, Settings, load_settings
 from clio_dagster.synthetic.accounts import assign_accounts
-from clio_dagster.tables import CLUSTER_SUMMARIES, CLUSTERS, HIERARCHY, PUBLISHED
+from clio_dagster.tables import CLUSTERS
 
 KEY = bytes(32)
 DAY = date(2026, 11, 7)
@@ -39,12 +38,7 @@ WINDOW = [DAY - timedelta(days=back) for back in range(7)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path(gettempdir()) / "clio-benchmark")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    arguments.cache.mkdir(parents=True, exist_ok=True)
+    arguments = arguments_of(parser(__doc__))
     settings = load_settings(threads=arguments.threads)
 
     clinc, vectors = load("clinc150", "intent", arguments)
@@ -56,10 +50,30 @@ def main() -> None:
     languages(sib, vectors, settings)
 
 
+def parser(about: str) -> argparse.ArgumentParser:
+    """The options of a benchmark over labelled sets."""
+    made = argparse.ArgumentParser(description=about.splitlines()[0])
+    made.add_argument("--data", type=Path, required=True)
+    made.add_argument("--cache", type=Path, default=Path(gettempdir()) / "clio-benchmark")
+    made.add_argument("--threads", type=int, default=2)
+    return made
+
+
+def arguments_of(options: argparse.ArgumentParser) -> argparse.Namespace:
+    arguments = options.parse_args()
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    return arguments
+
+
+def records_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The records of a labelled set."""
+    with gzip.open(folder / name / "conversations.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def load(name: str, label: str, arguments: argparse.Namespace) -> tuple[pl.DataFrame, np.ndarray]:
     """Facets as the engine takes them, with `label`, and their vectors."""
-    with gzip.open(arguments.data / name / "conversations.jsonl.gz", "rt", encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
+    records = records_of(arguments.data, name)
     facets = pl.DataFrame(
         {
             "conversation_id": [record["conversation_id"] for record in records],
@@ -99,50 +113,17 @@ def covered(clusters: pl.DataFrame, members: pl.DataFrame) -> float:
     return float(members["cluster_id"].is_in(passing).mean())  # type: ignore[arg-type]
 
 
-def audited_tree(
+def named(
     facets: pl.DataFrame,
     vectors: np.ndarray,
     clusters: pl.DataFrame,
     members: pl.DataFrame,
     settings: Settings,
-) -> tuple[pl.DataFrame, dict[int, Vocabulary]]:
-    """The tree, named, arranged and audited (tables.AUDITED_SUMMARIES), and the base clusters' vocabularies."""
-    analyst = OfflineAnalyst(make_embedder("use", threads=settings.threads))
-    summaries, vocabularies = summarise(
-        clusters,
-        members,
-        facets,
-        vectors,
-        analyst,
-        previous=CLUSTER_SUMMARIES.empty(),
-        settings=settings,
-        key=KEY,
-    )
-    base = vocabularies_of(vocabularies)
-    tree, by_node = build_hierarchy(
-        summaries,
-        clusters,
-        members,
-        base,
-        analyst,
-        previous=HIERARCHY.empty(),
-        settings=settings,
-        date=DAY,
-        clustered_by="request",
-    )
-    samples = [
-        AuditSample(Summary(name, description), by_node[node])
-        for node, name, description in tree.select("node_id", "name", "description").iter_rows()
-    ]
-    scores = lowest_scores(samples, [analyst.audit])
-    return audit_tree(tree, vocabularies=by_node, scores=scores, settings=settings, key=KEY), base
-
-
-def shown(audited: pl.DataFrame, members: pl.DataFrame) -> float:
-    """Share of conversations under a published base cluster."""
-    leaves = audited.filter((pl.col("level") == 0) & (pl.col("status") == PUBLISHED))["node_id"]
-    ids = leaves.str.split("-").list.last().cast(pl.Int32)
-    return float(members["cluster_id"].is_in(ids.implode()).mean())  # type: ignore[arg-type]
+) -> Made:
+    """Names, tree and verdicts of the offline analyst."""
+    embedder = make_embedder("use", threads=settings.threads)
+    site = Site(settings, KEY, embedder, OfflineAnalyst(embedder))
+    return name(Base(facets, vectors, clusters, members), site.honest, site)
 
 
 def agreement(facets: pl.DataFrame, vectors: np.ndarray, settings: Settings) -> None:
@@ -161,10 +142,11 @@ def coverage(facets: pl.DataFrame, vectors: np.ndarray, rows: int, settings: Set
     for seed in range(3):
         sample, own = with_accounts(facets, vectors, rows, seed)
         clusters, members, seconds = found(sample, own, settings)
-        audited, words = audited_tree(sample, own, clusters, members, settings)
+        made = named(sample, own, clusters, members, settings)
+        words = made.vocabularies
         print(
             f"clinc150, {rows} rows, {sample['account'].n_unique()} accounts, seed {seed}: "
-            f"{shown(audited, members):.3f} under a published base cluster, {covered(clusters, members):.3f} under one "
+            f"{made.share_under_leaf():.3f} under a published base cluster, {covered(clusters, members):.3f} under one "
             f"that passes (bar .95); {clusters['passes'].sum()} of {len(clusters)} clusters pass, "
             f"{three_words(sample, clusters, members, words, settings):.3f} of them with three supported content words "
             f"(bar .85), {np.mean([len(each.words) >= 3 for each in words.values()]):.3f} with three that are not "

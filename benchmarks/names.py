@@ -8,43 +8,36 @@ beside the label that most of its conversations have.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections import Counter
-from pathlib import Path
-from tempfile import gettempdir
 
 import polars as pl
 
-from benchmarks.clusters import audited_tree, covered, found, load, shown, with_accounts
+from benchmarks.clusters import arguments_of, covered, found, load, named, parser, with_accounts
 from clio_dagster.settings import load_settings
 from clio_dagster.tables import PUBLISHED
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path(gettempdir()) / "clio-benchmark")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=5_000)
-    parser.add_argument("--names", type=int, default=30)
-    parser.add_argument("--no-noise", action="store_true")
-    arguments = parser.parse_args()
-    arguments.cache.mkdir(parents=True, exist_ok=True)
+    options = parser(__doc__)
+    options.add_argument("--rows", type=int, default=5_000)
+    options.add_argument("--names", type=int, default=30)
+    options.add_argument("--no-noise", action="store_true")
+    arguments = arguments_of(options)
     noise = {"epsilon": math.inf, "epsilon_sensitive": math.inf} if arguments.no_noise else {}
     settings = load_settings(threads=arguments.threads, **noise)
     facets, vectors = load("clinc150", "intent", arguments)
     sample, own = with_accounts(facets, vectors, arguments.rows, 0)
     clusters, members, _ = found(sample, own, settings)
-    audited, words = audited_tree(sample, own, clusters, members, settings)
-    base = audited.filter(pl.col("level") == 0).with_columns(
-        pl.col("node_id").str.split("-").list.last().cast(pl.Int32).alias("cluster_id")
-    )
+    made = named(sample, own, clusters, members, settings)
+    base, words = made.leaves, made.vocabularies
     print(
-        f"{len(base)} base clusters, {(base['status'] == PUBLISHED).sum()} published; {shown(audited, members):.3f} of "
+        f"{len(base)} base clusters, {(base['status'] == PUBLISHED).sum()} published; {made.share_under_leaf():.3f} of "
         f"conversations under one, {covered(clusters, members):.3f} under one that passes"
     )
-    for reason, count in Counter(audited.explode("reasons").drop_nulls("reasons")["reasons"]).most_common():
+    for reason, count in Counter(
+        made.audited.explode("reasons").drop_nulls("reasons")["reasons"]
+    ).most_common():
         print(f"  withheld: {reason}: {count}")
     labels = (
         members.join(sample.select("conversation_id", "label"), on="conversation_id")

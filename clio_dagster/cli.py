@@ -189,7 +189,7 @@ def unland(
         from resources.retention import purged_days
         from resources.site import Site
         from resources.sources import UnknownSource, registered_as, withdraw_source
-        from sensors.retention import spans
+        from sensors.runs import spans
     site = Site(overrides={"home": settings.home})
     try:
         keys = registered_as(site, sources)
@@ -232,7 +232,7 @@ def forget(
 ) -> None:
     """Erase accounts: every row and every byte of them. Published dates that it touches are made again in a batch."""
     from clio_dagster.home import prepare
-    from clio_dagster.privacy.silence import EngineError, quiet
+    from clio_dagster.privacy.silence import quiet
 
     settings = _settings()
     ids = [line.strip() for line in [*accounts, *_lines_of(accounts_file)] if line.strip()]
@@ -245,22 +245,16 @@ def forget(
         from dagster import DagsterInstance
 
         from resources.site import Site
-        from resources.warehouse import WarehouseError
         from sensors.pipeline import forget_accounts
-        from sensors.runs import contiguous
+        from sensors.runs import spans
     site = Site(overrides={"home": settings.home})
-    try:
-        with console.status("Erasing"), quiet("forget", "an account"):
-            done = forget_accounts(site, DagsterInstance.get(), ids, console.print)
-    except (EngineError, WarehouseError) as error:
-        raise StageError(f"{error}. It is not finished: run it again with the same accounts") from None
+    advice = "It is not finished: run it again with the same accounts."
+    with _failing(advice), console.status("Erasing"), quiet("forget", "an account"):
+        done = forget_accounts(site, DagsterInstance.get(), ids, console.print)
     console.print(f"Erased: {done.slices} slices of {done.tables} tables rewritten.")
     for why in sorted({*done.held.values()}):
         dates = [day for day, reason in done.held.items() if reason == why]
-        spans = ", ".join(
-            f"{first}" if first == last else f"{first} to {last}" for first, last in contiguous(dates)
-        )
-        console.print(f"{spans}: {why}. Until then the releases that are there stand.", soft_wrap=True)
+        console.print(f"{spans(dates)}: {why}. Until then the releases that are there stand.", soft_wrap=True)
 
 
 def _lines_of(file: str | None) -> list[str]:
@@ -301,7 +295,7 @@ def purge(
     if dry_run:
         found = due_on(site, day or datetime.now(settings.tz).date())
     else:
-        with bars() as shown, listening(shown), _failing():
+        with bars() as shown, listening(shown), _failing("Run it again: it goes on where it stopped."):
             found = purge_due(site, f"{os.getpid()}", day, console.print)
     told = items(found)
     if told:
@@ -387,15 +381,15 @@ def privacy(
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
-    """What the engine or the warehouse fails with, as the failure of a stage."""
+def _failing(advice: str) -> Iterator[None]:
+    """What the engine or the warehouse fails with, as the failure of a stage, with what to do."""
     from clio_dagster.privacy.silence import EngineError
     from resources.warehouse import WarehouseError
 
     try:
         yield
     except (EngineError, WarehouseError) as error:
-        raise StageError(f"{error} Run it again: it goes on where it stopped.") from None
+        raise StageError(f"{str(error).rstrip('.')}. {advice}") from None
 
 
 def _settings(**overrides: Any) -> Settings:

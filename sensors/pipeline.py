@@ -54,12 +54,12 @@ def run_sources(
     two calls on one home the second waits, and then finds done what the first did; a running daemon leaves to the
     call what it is about to make.
     """
-    with _alone(site):
+    with alone(site):
         return _run_sources(definitions, instance, site, list(sources))
 
 
 @contextmanager
-def _alone(site: Site) -> Iterator[None]:
+def alone(site: Site) -> Iterator[None]:
     """One call at a time on a home, though it stand still for longer than a lease; the lease tells the daemon."""
     with (
         FileLock(site.settings.home / "run.lock"),
@@ -71,7 +71,7 @@ def _alone(site: Site) -> Iterator[None]:
 @contextmanager
 def undisturbed(site: Site, say: Callable[[str], None]) -> Iterator[None]:
     """Alone on a home while no run works on it, whoever asked for it: runs at work are waited for, others wait."""
-    with _alone(site), site.ledger.holding(ALONE, EVERYTHING, str(os.getpid())):
+    with alone(site), site.ledger.holding(ALONE, EVERYTHING, str(os.getpid())):
         if working := len(site.ledger.working_runs()):
             say(f"{working} runs are at work on this home: waiting for them to end")
         while site.ledger.working_runs():
@@ -131,7 +131,7 @@ def backfill(
     that wait for a batch of erasures are left out, each a failure that says so.
     """
     tags = {REMAKE: "yes"} if again else {}
-    with _alone(site):
+    with alone(site):
         held = held_dates(site)
         asked = {*dates, *(date.fromisoformat(key.split("|")[0]) for key in slices)}
         dates = sorted({*dates} - held.keys())

@@ -32,8 +32,8 @@ from clio_dagster.tables import RAW_CONVERSATIONS
 from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import holdings, purge
 from resources.site import Site
-from sensors.pipeline import _alone
-from sensors.runs import ASKED_BY, contiguous
+from sensors.pipeline import alone
+from sensors.runs import ASKED_BY, spans
 
 PURGE_HOUR = (SETTINGS.daily_hour + 1) % 24
 """Once the day before is read and published."""
@@ -55,7 +55,7 @@ def due_on(site: Site, today: date) -> Due:
 
 def purge_due(site: Site, run: str, today: date | None, say: Callable[[str], None]) -> Due:
     """Purge what is due, today if no day is given; returns what it was. `run` names who holds the leases."""
-    with _alone(site):
+    with alone(site):
         now = datetime.now(UTC)
         if today is not None:
             now = datetime.combine(today, clock(12), SETTINGS.tz).astimezone(UTC)
@@ -84,12 +84,6 @@ def items(found: Due) -> list[Item]:
         what = f"facets and all that names a conversation of {len(found.days)} days"
         told.append(Item("every table", what, spans(found.days)))
     return told
-
-
-def spans(days: Sequence[date]) -> str:
-    """Days as ranges, in words."""
-    runs = contiguous(days)
-    return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in runs)
 
 
 def _read(site: Site, keys: Sequence[str]) -> set[str]:

@@ -43,6 +43,12 @@ def contiguous(dates: Iterable[date], at_most: int | None = None) -> Iterator[tu
             start = place
 
 
+def spans(days: Iterable[date]) -> str:
+    """Days in words: each run of consecutive ones as `2026-11-01 to 2026-11-03`."""
+    runs = contiguous(days)
+    return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in runs)
+
+
 def selection(texts: Iterable[str]) -> tuple[list[date], list[str]]:
     """Dates and slices that are meant by `2026-11-01`, `2026-11-03..2026-11-05` and `2026-11-07|es`.
 

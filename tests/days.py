@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from clio_dagster.evaluation.subtraction import as_day
 from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.settings import Settings
 from clio_dagster.tables import AUDITED_SUMMARIES, CLUSTER_MEMBERS, PUBLISHED, WITHHELD
@@ -75,20 +76,9 @@ def sent(
 
 def day_of(*conversations: pl.DataFrame, audited: pl.DataFrame | None = None, quarantined: int = 0) -> Day:
     """The day on which these were sent; every one of them counts in its cluster."""
-    rows = pl.concat(conversations)
-    members = rows.select(
-        pl.lit(DAY).alias("date"),
-        pl.lit("request").alias("clustered_by"),
-        "conversation_id",
-        "account",
-        "language",
-        "cluster_id",
-        pl.lit(0.1, pl.Float32).alias("distance"),
-        pl.lit(DAY).alias("day"),
-        pl.lit(True).alias("counted"),
-    )
-    assert members.schema == pl.Schema(CLUSTER_MEMBERS.schema)
-    return Day(DAY, rows.drop("cluster_id"), members, tree() if audited is None else audited, quarantined)
+    day = as_day(DAY, pl.concat(conversations), tree() if audited is None else audited, quarantined)
+    assert day.members.schema == pl.Schema(CLUSTER_MEMBERS.schema)
+    return day
 
 
 def publish(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,6 +93,17 @@ class Site:
         """A run to its end: exit code and what it printed."""
         process = self.start(*arguments, program=program)
         out, err = process.communicate(timeout=600)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def killed(self, after: float, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """A run that is killed after so many seconds, with all that it started, unless it has ended by then."""
+        process = self.start(*arguments)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after)
+        with suppress(ProcessLookupError):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def release_alone(self, day: str) -> subprocess.CompletedProcess[str]:

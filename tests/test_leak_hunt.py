@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import random
 import re
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,15 +109,7 @@ def hunt(tmp_path_factory: pytest.TempPathFactory) -> Hunt:
     site.fails_at = ""
     moments = random.Random(3)
     for number in range(KILLS):
-        process = site.start("run", source)
-        try:
-            process.wait(moments.uniform(3, 10))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        printed[f"killed run {number}"] = subprocess.CompletedProcess(
-            process.args, process.returncode, out, err
-        )
+        printed[f"killed run {number}"] = site.killed(moments.uniform(3, 10), "run", source)
     printed["a good run"] = site.clio("run", source)
     return Hunt(site, printed, made.planted["text"].to_list())
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,12 +62,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     site = Site(tmp_path / "site", SMALL)
     moments = random.Random(7)
     for _ in range(KILLS):
-        process = site.start("run", corpus)
-        try:
-            process.wait(moments.uniform(2, 12))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        site.killed(moments.uniform(2, 12), "run", corpus)
     run = site.clio("run", corpus)
     assert run.returncode == 0, run.stderr
     assert_same(site, undisturbed)

@@ -200,6 +200,20 @@ def test_short_requests_alike_are_no_group() -> None:
     assert groups_alike(frame, traffic()).null_count() == 30
 
 
+def used_by(groups: list[str | None]) -> pl.DataFrame:
+    """One word that eight accounts are needed for, used by an account for each of the groups."""
+    return pl.DataFrame(
+        {
+            "cluster_id": [0] * len(groups),
+            "word": ["w"] * len(groups),
+            "account": [f"a{number}" for number in range(len(groups))],
+            "group": groups,
+            "needed": [8] * len(groups),
+        },
+        schema_overrides={"group": pl.String},
+    )
+
+
 @pytest.mark.parametrize(
     ("groups", "accounts"),
     [
@@ -212,17 +226,7 @@ def test_short_requests_alike_are_no_group() -> None:
     ids=["alone", "one group", "a group and few", "a small group", "two groups"],
 )
 def test_a_group_counts_for_a_third_of_what_is_needed(groups: list[str | None], accounts: int) -> None:
-    used = pl.DataFrame(
-        {
-            "cluster_id": [0] * len(groups),
-            "word": ["w"] * len(groups),
-            "account": [f"a{number}" for number in range(len(groups))],
-            "group": groups,
-            "needed": [8] * len(groups),
-        },
-        schema_overrides={"group": pl.String},
-    )
-    twice = pl.concat([used, used])
+    twice = pl.concat([used_by(groups)] * 2)
     assert capped_support(twice).select("cluster_id", "word", "accounts").rows() == [(0, "w", accounts)]
 
 
@@ -230,16 +234,7 @@ def test_one_account_more_moves_the_support_of_a_word_by_one_at_most() -> None:
     random = Random(5)
     for _ in range(200):
         groups = [random.choice([None, "g", "h"]) for _ in range(random.randint(2, 20))]
-        used = pl.DataFrame(
-            {
-                "cluster_id": [0] * len(groups),
-                "word": ["w"] * len(groups),
-                "account": [f"a{number}" for number in range(len(groups))],
-                "group": groups,
-                "needed": [8] * len(groups),
-            },
-            schema_overrides={"group": pl.String},
-        )
+        used = used_by(groups)
         counts = [int(capped_support(part)["accounts"].sum()) for part in (used, used.head(-1))]
         assert 0 <= counts[0] - counts[1] <= 1
 

@@ -14,8 +14,8 @@ import polars as pl
 
 from clio_dagster.clusters.kmeans import ROWS_AT_ONCE, centroids_of, spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
-from clio_dagster.privacy.accounts import order_of, owner
-from clio_dagster.privacy.alike import crowd_of, traffic_of
+from clio_dagster.privacy.accounts import order_of, owner, place_within
+from clio_dagster.privacy.alike import began, crowd_of, traffic_of
 from clio_dagster.privacy.thresholds import counted, tally, verdicts
 from clio_dagster.settings import Settings
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS
@@ -28,8 +28,6 @@ one."""
 
 SIZED_BY = 4
 """Times the cap that an account's conversations count for the number of clusters: people have several topics."""
-
-_NO_TIME = pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias("started_at")
 
 
 def find_clusters(
@@ -80,7 +78,7 @@ def find_clusters(
         "language",
         pl.col("date").alias("day"),
         pl.col(clustered_by).alias("text"),
-        pl.col("started_at") if "started_at" in facets.columns else _NO_TIME,
+        began(facets),
     )
     standing = frozenset(previous.filter(pl.col("passes") & (pl.col("date") < date))["topic"])
     work = _Work(members, vectors, labels, settings, key, standing)
@@ -95,7 +93,7 @@ def find_clusters(
 def _place(facets: pl.DataFrame) -> pl.Series:
     """Which of its account's conversations each is, from 1, in the order of the hash of conversation_id."""
     rows = facets.select(owner().alias("account"), order_of(facets["conversation_id"]).alias("order"))
-    return rows.select(pl.col("order").rank("ordinal").over("account").alias("place"))["place"]
+    return rows.select(place_within("account").alias("place"))["place"]
 
 
 @dataclass

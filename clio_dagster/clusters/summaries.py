@@ -10,7 +10,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, Summary, Vocabulary
 from clio_dagster.clusters.sampling import naming_samples
-from clio_dagster.privacy.alike import traffic_of
+from clio_dagster.privacy.alike import began, traffic_of
 from clio_dagster.privacy.naming import named as named_by
 from clio_dagster.privacy.vocabulary import support, violations
 from clio_dagster.settings import Settings
@@ -39,10 +39,7 @@ def summarise(
     """
     # What the detector masked is no word of anybody's: a clause ends there.
     text = pl.col("request").str.replace_all(r"\[[a-z_ ]+\]", "…")
-    time = pl.col("started_at") if "started_at" in facets.columns else pl.lit(None, pl.Datetime("us", "UTC"))
-    texts = facets.select(
-        "conversation_id", pl.col("date").alias("day"), time.alias("started_at"), text.alias("text")
-    )
+    texts = facets.select("conversation_id", pl.col("date").alias("day"), began(facets), text.alias("text"))
     passing = clusters.filter("passes").sort("cluster_id")
     named = (
         facets.select("conversation_id", pl.col("date").alias("day"))

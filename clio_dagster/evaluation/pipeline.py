@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from clio_dagster.analyst.protocol import Analyst, AuditSample, Summary, Vocabulary
+from clio_dagster.analyst.protocol import Analyst, Vocabulary
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.clusters.kmeans import centroids_of
 from clio_dagster.clusters.summaries import summarise, vocabularies_of
@@ -27,7 +27,7 @@ from clio_dagster.facets import CLUSTERED_BY, facets_of, vectors_of
 from clio_dagster.hierarchy.hierarchizer import build_hierarchy
 from clio_dagster.hierarchy.vocabularies import by_node
 from clio_dagster.privacy.alike import crowd_of, traffic_of
-from clio_dagster.privacy.gate import audit_tree, lowest_scores
+from clio_dagster.privacy.gate import audit_samples, audit_tree, lowest_scores
 from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.privacy.thresholds import counted, tally, verdicts
 from clio_dagster.settings import Settings
@@ -268,14 +268,12 @@ def name(base: Base, analyst: Analyst, site: Site) -> Made:
         stand_in=stand_in,
     )
     words = by_node(tree, vocabularies)
-    samples = [
-        AuditSample(Summary(title, description), words[node])
-        for node, title, description in tree.select("node_id", "name", "description").iter_rows()
-    ]
     audited = audit_tree(
         tree,
         vocabularies=words,
-        scores=lowest_scores(samples, [each.audit for each in (analyst, stand_in) if each]),
+        scores=lowest_scores(
+            audit_samples(tree, words), [each.audit for each in (analyst, stand_in) if each]
+        ),
         settings=site.settings,
         key=site.key,
         standing=frozenset(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 
 from rich.table import Table
@@ -69,18 +69,7 @@ class Report:
                     for row in self.stages
                 ],
                 "attacks": [
-                    {
-                        "attack": line.attack,
-                        "tried": line.tried,
-                        "n": line.n,
-                        "figure": line.figure,
-                        "interval": None
-                        if line.interval is None
-                        else [_finite(end) for end in line.interval],
-                        "bar": line.bar,
-                        "held": line.held,
-                        "run_by": line.run_by,
-                    }
+                    asdict(line) | {"interval": line.interval and [_finite(end) for end in line.interval]}
                     for line in self.lines
                 ],
                 "held": self.held,

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from clio_dagster.evaluation import (
+    canaries,
+    censorship,
+    confirmation,
+    injection,
+    subtraction,
+    templates,
+    tipping,
+)
 from clio_dagster.evaluation.pipeline import Site, site_of
 from clio_dagster.evaluation.report import Line, Report, Stage
 
@@ -29,56 +38,20 @@ FULL = Size(canaries=3_000, pairs=400, crowd=2_500, floods=4, days=30, seeds=tup
 QUICK = Size(canaries=600, pairs=40, crowd=700, floods=1, days=5, seeds=(1, 8, 11, 13))
 
 
-def _canaries(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import canaries
-
-    return canaries.attack(site, size=size.canaries, seed=seed)
-
-
-def _tipping(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import tipping
-
-    return [], tipping.attack(site, seeds=size.seeds, pairs=size.pairs, seed=seed)
-
-
-def _injection(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import injection
-
-    return [], injection.attack(site, size=size.crowd, seed=seed)
-
-
-def _confirmation(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import confirmation
-
-    return [], confirmation.attack(site, pairs=2 * size.pairs, seed=seed)
-
-
-def _templates(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import templates
-
-    return [], templates.attack(site, size=size.crowd // 2, seed=seed)
-
-
-def _censorship(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import censorship
-
-    return [], censorship.attack(site, size=size.crowd, floods=size.floods, seed=seed)
-
-
-def _subtraction(site: Site, size: Size, seed: int) -> Found:
-    from clio_dagster.evaluation import subtraction
-
-    return [], subtraction.attack(site, days=size.days, seed=seed)
-
-
 ATTACKS: dict[str, Callable[[Site, Size, int], Found]] = {
-    "canaries": _canaries,
-    "tipping": _tipping,
-    "injection": _injection,
-    "confirmation": _confirmation,
-    "templates": _templates,
-    "censorship": _censorship,
-    "subtraction": _subtraction,
+    "canaries": lambda site, size, seed: canaries.attack(site, size=size.canaries, seed=seed),
+    "tipping": lambda site, size, seed: (
+        [],
+        tipping.attack(site, seeds=size.seeds, pairs=size.pairs, seed=seed),
+    ),
+    "injection": lambda site, size, seed: ([], injection.attack(site, size=size.crowd, seed=seed)),
+    "confirmation": lambda site, size, seed: ([], confirmation.attack(site, pairs=2 * size.pairs, seed=seed)),
+    "templates": lambda site, size, seed: ([], templates.attack(site, size=size.crowd // 2, seed=seed)),
+    "censorship": lambda site, size, seed: (
+        [],
+        censorship.attack(site, size=size.crowd, floods=size.floods, seed=seed),
+    ),
+    "subtraction": lambda site, size, seed: ([], subtraction.attack(site, days=size.days, seed=seed)),
 }
 
 BY_TESTS = (

@@ -126,7 +126,12 @@ def _day(settings: Settings, key: bytes, day: dt.date, rng: np.random.Generator)
     frozen = (0, 0)
     for rows in (first, sent, last):
         figures = publish_day(
-            _as_day(day, rows), figures, parts=frozen[0], withdrawals=frozen[1], settings=settings, key=key
+            as_day(day, rows.drop("phase"), _tree(day)),
+            figures,
+            parts=frozen[0],
+            withdrawals=frozen[1],
+            settings=settings,
+            key=key,
         )
         frozen = _most(figures.counted["part"]), _most(figures.counted["withdrawn_in"])
     errors = [
@@ -256,7 +261,8 @@ def _sent(day: dt.date, rng: np.random.Generator) -> pl.DataFrame:
     )
 
 
-def _as_day(day: dt.date, rows: pl.DataFrame) -> Day:
+def as_day(day: dt.date, rows: pl.DataFrame, tree: pl.DataFrame, quarantined: int = 0) -> Day:
+    """A day of conversations, each counted in the cluster that its row names (`cluster_id`)."""
     members = rows.select(
         pl.lit(day).alias("date"),
         pl.lit("request").alias("clustered_by"),
@@ -268,7 +274,7 @@ def _as_day(day: dt.date, rows: pl.DataFrame) -> Day:
         pl.lit(day).alias("day"),
         pl.lit(True).alias("counted"),
     )
-    return Day(day, rows.drop("cluster_id", "phase"), members, _tree(day))
+    return Day(day, rows.drop("cluster_id"), members, tree, quarantined)
 
 
 def _tree(day: dt.date) -> pl.DataFrame:

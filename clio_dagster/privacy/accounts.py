@@ -40,3 +40,8 @@ def order_of(conversation_ids: pl.Series) -> pl.Series:
         int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") for name in distinct
     ]
     return ids.replace_strict(distinct, pl.Series(digests, dtype=pl.UInt64), return_dtype=pl.UInt64)
+
+
+def place_within(*columns: str) -> pl.Expr:
+    """Which in line each is among those of equal `columns`, from 1, by the column `order` (of `order_of`)."""
+    return pl.col("order").rank("ordinal").over(*columns)

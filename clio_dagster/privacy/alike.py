@@ -33,7 +33,7 @@ import zlib
 import numpy as np
 import polars as pl
 
-from clio_dagster.privacy.accounts import owner
+from clio_dagster.privacy.accounts import owner, place_within
 from clio_dagster.privacy.collapse import LONG_TEXT_WORDS, openings, template_keys
 
 MINUTES = 15.0
@@ -104,6 +104,12 @@ def suspicion(rows: pl.DataFrame, traffic: np.ndarray, crowd: int = CROWD) -> pl
     return pl.Series("suspicion", scores)
 
 
+def began(frame: pl.DataFrame) -> pl.Expr:
+    """The column `started_at`, null where a frame does not know it."""
+    known = "started_at" in frame.columns
+    return (pl.col("started_at") if known else pl.lit(None, pl.Datetime("us", "UTC"))).alias("started_at")
+
+
 def minutes_of(times: pl.Series) -> np.ndarray:
     """Minutes since 1970 (float64); NaN for null."""
     return times.cast(pl.Datetime("us", "UTC")).dt.epoch("us").cast(pl.Float64).to_numpy() / 60e6
@@ -128,7 +134,7 @@ def pooled(rows: pl.DataFrame, traffic: np.ndarray, crowd: int = CROWD) -> pl.Se
     )
     size = pl.len().over("cluster_id").cast(pl.Int64)
     counts_as = pl.min_horizontal(size, (2 * POOL_PEAK - size).clip(lower_bound=1))
-    aside = pool.filter(pl.col("order").rank("ordinal").over("cluster_id") > counts_as)
+    aside = pool.filter(place_within("cluster_id") > counts_as)
     return pl.Series("pooled", work.with_row_index("row")["row"].is_in(aside["row"].implode()))
 
 

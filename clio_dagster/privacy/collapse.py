@@ -21,6 +21,7 @@ from functools import cache
 
 import polars as pl
 
+from clio_dagster.privacy.accounts import place_within
 from clio_dagster.privacy.word_lists import function_words, listed_languages
 
 LONG_TEXT_WORDS = 9
@@ -145,5 +146,5 @@ def _keep(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     peak = pl.when(is_long).then(LONG_PEAK).otherwise(SHORT_PEAK)
     falling = (2 * peak - size.cast(pl.Int64)).clip(lower_bound=1)
     counts_as = pl.min_horizontal(size.cast(pl.Int64), falling)
-    place = pl.col("order").rank("ordinal").over("cluster_id", key)
+    place = place_within("cluster_id", key)
     return rows.filter(pl.col(key).is_null() | (place <= counts_as))

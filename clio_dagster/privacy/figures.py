@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from clio_dagster.privacy.accounts import order_of, owner
+from clio_dagster.privacy.accounts import order_of, owner, place_within
 from clio_dagster.privacy.noise import two_sided_geometric
 from clio_dagster.settings import Settings
 
@@ -24,7 +24,7 @@ def within_cap(rows: pl.DataFrame, earlier: pl.DataFrame, figure: Sequence[str],
     by as much down.
     """
     used = earlier.group_by(*figure, owner()).agg(pl.len().cast(pl.Int64).alias("used"))
-    place = pl.col("order").rank("ordinal").over(*figure, "owner").cast(pl.Int64)
+    place = place_within(*figure, "owner").cast(pl.Int64)
     return (
         rows.with_columns(owner(), order_of(rows["conversation_id"]).alias("order"))
         .join(used, on=[*figure, "owner"], how="left", maintain_order="left")

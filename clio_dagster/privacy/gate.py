@@ -12,11 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
-from clio_dagster.analyst.protocol import AuditSample, Vocabulary
-from clio_dagster.privacy.detector import detect
-from clio_dagster.privacy.naming import DESCRIPTION_CHARACTERS, NAME_CHARACTERS, NAME_WORDS
+from clio_dagster.analyst.protocol import AuditSample, Summary, Vocabulary
+from clio_dagster.privacy.naming import text_faults, word_faults
 from clio_dagster.privacy.thresholds import size_reasons
-from clio_dagster.privacy.vocabulary import violations
 from clio_dagster.settings import Settings
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED, WITHHELD
 
@@ -66,6 +64,14 @@ def audit_tree(
         pl.when(reasons.list.len() == 0).then(pl.lit(PUBLISHED)).otherwise(pl.lit(WITHHELD)).alias("status"),
         pl.col("privacy_score").fill_null(1).clip(1, 5),
     ).select(*AUDITED_SUMMARIES.schema)
+
+
+def audit_samples(tree: pl.DataFrame, vocabularies: Mapping[str, Vocabulary]) -> list[AuditSample]:
+    """What auditors see of each node (tables.HIERARCHY), in its order; `vocabularies` by node_id."""
+    return [
+        AuditSample(Summary(name, description), vocabularies.get(node, Vocabulary()))
+        for node, name, description in tree.select("node_id", "name", "description").iter_rows()
+    ]
 
 
 def lowest_scores(
@@ -145,53 +151,26 @@ def _with_leaves(nodes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _summaries(nodes: pl.DataFrame) -> list[Summary]:
+    return [
+        Summary(name or "", description or "")
+        for name, description in nodes.select("name", "description").iter_rows()
+    ]
+
+
 def _word_reasons(nodes: pl.DataFrame, vocabularies: Mapping[str, Vocabulary]) -> pl.Series:
-    none = Vocabulary()
-    return pl.Series(
-        [
-            [
-                f"{part}: {reason}"
-                for part, text in (("name", name), ("description", description))
-                for reason in violations(text or "", vocabularies.get(node, none))
-            ]
-            for node, name, description in nodes.select("node_id", "name", "description").iter_rows()
-        ],
-        dtype=pl.List(pl.String),
-    )
+    known = [vocabularies.get(node, Vocabulary()) for node in nodes["node_id"]]
+    return pl.Series(word_faults(_summaries(nodes), known), dtype=pl.List(pl.String))
 
 
 def _text_reasons(nodes: pl.DataFrame) -> pl.Series:
-    """Score, detections and form of name and description: what their text alone decides."""
-    found = pl.concat(
-        detect(nodes[part].fill_null("")).select(
-            "row", pl.format("{}: looks like {}", pl.lit(part), "kind").alias("reason")
-        )
-        for part in ("name", "description")
-    )
-    detected = (
-        found.unique(maintain_order=True).group_by("row").agg(pl.col("reason").sort().alias("detected"))
-    )
-    name, description = (
-        pl.col("name").fill_null("").str.strip_chars(),
-        pl.col("description").fill_null("").str.strip_chars(),
-    )
+    """Detections, form and score: what a node's text alone decides."""
     rules = {
         "not judged by the auditor": pl.col("privacy_score").is_null(),
         f"auditor's score below {LOWEST_SCORE}": pl.col("privacy_score") < LOWEST_SCORE,
-        "name is empty": name == "",
-        "description is empty": description == "",
-        f"name is longer than {NAME_WORDS} words": (name.str.count_matches(r"\S+") > NAME_WORDS)
-        | (name.str.len_chars() > NAME_CHARACTERS),
-        f"description is longer than {DESCRIPTION_CHARACTERS} characters": description.str.len_chars()
-        > DESCRIPTION_CHARACTERS,
     }
-    return (
-        nodes.with_row_index("row")
-        .join(detected, on="row", how="left", maintain_order="left")
-        .select(pl.concat_list(pl.col("detected").fill_null(_NO_REASON), *_when(rules)).alias("reasons"))[
-            "reasons"
-        ]
-    )
+    found = pl.Series("found", text_faults(_summaries(nodes)), dtype=pl.List(pl.String))
+    return nodes.select(pl.concat_list(found, *_when(rules)).alias("reasons"))["reasons"]
 
 
 def _repeat_reasons(nodes: pl.DataFrame, candidates: pl.Series) -> pl.Series:

@@ -45,21 +45,40 @@ def named(samples: Sequence[Sample], ask: Ask[Sample], stand_in: Ask[Sample] | N
 
 def faults(summaries: Sequence[Summary], vocabularies: Sequence[Vocabulary]) -> list[list[str]]:
     """What keeps each summary from standing; empty where nothing does. Reasons never hold a word of it."""
+    by_text, by_words = text_faults(summaries), word_faults(summaries, vocabularies)
+    return [[*text, *words] for text, words in zip(by_text, by_words, strict=True)]
+
+
+def text_faults(summaries: Sequence[Summary]) -> list[list[str]]:
+    """What is wrong with each summary's text alone: personal data in it, nothing said, or too much."""
     texts = [text for summary in summaries for text in (summary.name, summary.description)]
     kinds = detect(pl.Series(texts, dtype=pl.String)).select("row", "kind").unique(maintain_order=True)
     found: list[list[str]] = [[] for _ in summaries]
     for row, kind in kinds.iter_rows():
         found[row // 2].append(f"{('name', 'description')[row % 2]}: looks like {kind}")
-    for reasons, summary, vocabulary in zip(found, summaries, vocabularies, strict=True):
-        for part, text in (("name", summary.name), ("description", summary.description)):
-            reasons += [f"{part}: {reason}" for reason in violations(text, vocabulary)]
-            if not text.strip():
-                reasons.append(f"{part} is empty")
-        if len(summary.name.split()) > NAME_WORDS or len(summary.name) > NAME_CHARACTERS:
+    for reasons, summary in zip(found, summaries, strict=True):
+        reasons.sort()
+        name, description = summary.name.strip(), summary.description.strip()
+        reasons += [
+            f"{part} is empty" for part, text in (("name", name), ("description", description)) if not text
+        ]
+        if len(name.split()) > NAME_WORDS or len(name) > NAME_CHARACTERS:
             reasons.append(f"name is longer than {NAME_WORDS} words")
-        if len(summary.description) > DESCRIPTION_CHARACTERS:
+        if len(description) > DESCRIPTION_CHARACTERS:
             reasons.append(f"description is longer than {DESCRIPTION_CHARACTERS} characters")
     return found
+
+
+def word_faults(summaries: Sequence[Summary], vocabularies: Sequence[Vocabulary]) -> list[list[str]]:
+    """Words and pairs of each summary that its vocabulary does not support (P5)."""
+    return [
+        [
+            f"{part}: {reason}"
+            for part, text in (("name", summary.name), ("description", summary.description))
+            for reason in violations(text, vocabulary)
+        ]
+        for summary, vocabulary in zip(summaries, vocabularies, strict=True)
+    ]
 
 
 def _refused(answers: Sequence[Summary | None], samples: Sequence[Sample]) -> dict[int, list[str]]:

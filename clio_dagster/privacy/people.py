@@ -5,7 +5,7 @@ words before and after them and by `name_lists`. Organisations named like people
 lower case, only a name with a surname, or one behind an introduction, is found.
 """
 
-# ruff: noqa: E501, SIM905 (word lists)
+# ruff: noqa: E501 (patterns)
 
 from __future__ import annotations
 
@@ -13,117 +13,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from clio_dagster.privacy import people_cues as cues
 from clio_dagster.privacy.given_names import AMBIGUOUS
 from clio_dagster.privacy.name_lists import Known, fold, lexicon, unaccented
 from clio_dagster.privacy.spans import Kind, Span
 
-_PARTICLES = frozenset(
-    "van der den de la los las della van von del dela di da dos das do du bin ibn bint al el ter ten te zu zum y af av e".split()
-)
-_NOBLE = frozenset("van von der den ter ten bin ibn bint al el della dela".split())
-_TITLES = frozenset(
-    """
-    mr mrs ms miss mister mx dr prof professor doctor sir lady dame judge justice sgt sergeant capt captain lt col rev reverend father sister
-    brother uncle aunt auntie coach sr sra srta señor señora señorita don doña mme mlle monsieur madame mademoiselle maître herr frau
-    fräulein sig signor signora signorina dott dottor dottoressa dottore avvocato senhor senhora dona doutor doutora dhr mevr mevrouw meneer
-    pan pani pana panu panią panem bay bayan sayın hoca г-н г-жа господин госпожа господина госпожи господину доктор профессор товарищ дядя тётя κύριος κυρία κος κα
-    tante onkel oom oncle tía tío zia zio doutora doctora docteur doktor profesor profesora professeur
-    """.split()
-)
-_INTRODUCTIONS = frozenset(
-    line.strip()
-    for line in """
-    name is|name was|name's|names|name|surname|surname is|signed|signed by|written by|directed by|author is|called|named|call me|calls me|i'm|i am|im|this is|i go by|goes by
-    they call me|is called|was called|was named|named him|named her|named it|known as|speaking with|speaking to|attn|attention|from|to|cc|user|patient|client|contact|contact person
-    me llamo|se llama|llamado|llamada|nombre es|mi nombre|nombre|apellido|apellidos|soy|llaman|llamarme|de parte de
-    m'appelle|s'appelle|me nomme|nommé|nommée|nom est|nom|prénom|appelé|appelée|je suis|c'est|de la part de
-    name ist|name lautet|ich heiße|heiße|heisse|heißt|heisst|genannt|namens|ich bin|vorname|nachname|gruß
-    mi chiamo|chiamo|si chiama|chiamato|chiamata|nome è|nome|cognome|sono
-    me chamo|chamo-me|chama-se|se chama|chamado|chamada|nome é|sou|sou o|sou a|aqui é|aqui é o|aqui é a
-    naam is|naam|heet|ik heet|genaamd|ik ben|voornaam|achternaam
-    nazywam się|nazywa się|mam na imię|ma na imię|imię|nazwisko|jestem|o imieniu|o nazwisku
-    benim adım|adım|adı|ismim|ismi|isim|soyadı|adlı|isimli|ben|adım soyadım
-    меня зовут|её зовут|его зовут|ее зовут|зовут|моё имя|мое имя|имя|фамилия|это|по имени|по фамилии
-    με λένε|το όνομά μου είναι
-    """.replace("\n", "|").split("|")
-    if line.strip()
-)
-_LABELS = frozenset(
-    "name names surname from to cc user patient client contact attn attention nombre apellido apellidos nom prénom nome cognome naam voornaam achternaam vorname nachname imię nazwisko isim soyadı adı имя фамилия".split()
-)
-"""Introductions that need a colon or the like behind them."""
-_GREETINGS = frozenset(
-    """
-    dear hi hello hey hola querida querido estimada estimado cher chère bonjour salut liebe lieber hallo lieve beste cara caro gentile ciao prezada prezado
-    olá oi drogi droga cześć szanowna szanowny sayın merhaba selam sevgili привет уважаемый уважаемая дорогой дорогая здравствуйте здравствуй thanks bye
-    """.split()
-)
-_KIN = frozenset(
-    """
-    wife husband son daughter brother sister mother father mom mum dad boss manager friend boyfriend girlfriend partner fiancé fiancée fiance fiancee ex colleague coworker
-    neighbour neighbor teacher roommate flatmate cousin uncle aunt niece nephew therapist client patient student kid child baby grandmother grandfather grandma grandpa supervisor landlord landlady doctor lawyer guardian
-    esposa esposo marido mujer hijo hija hermano hermana amigo amiga jefe jefa novio novia madre padre primo prima vecino vecina compañero compañera profesor profesora suegra suegro abuela abuelo sobrina sobrino
-    mari femme fils fille frère sœur soeur ami amie patron patronne copain copine mère père cousin cousine voisin voisine collègue tante oncle
-    mann frau sohn tochter bruder schwester freund freundin chef chefin mutter vater kollege kollegin kollegen nachbar nachbarin nachbarn cousine vermieter vermieterin lehrer lehrerin tante onkel
-    moglie marito figlio figlia fratello sorella amico amica capo fidanzato fidanzata madre padre cugino cugina vicino vicina collega compagno compagna
-    esposa filho filha irmão irmã chefe namorado namorada mãe pai primo prima vizinho vizinha colega sogra sogro
-    vrouw man zoon dochter broer zus zusje vriend vriendin baas moeder vader buurman buurvrouw collega neef nicht
-    żona żonie żoną mąż mężem mężowi syn synem syna córka córką córce córki brat bratem bratu brata siostra siostrą siostrze siostry szef szefem szefowa szefowi przyjaciel przyjaciółka przyjacielem przyjaciółką kolega koleżanka kolegą koleżanką sąsiad sąsiadka sąsiadem mama tata
-    karım kocam eşim oğlum kızım kardeşim ablam abim ağabeyim annem babam arkadaşım patronum müdürüm komşum kuzenim sevgilim nişanlım öğretmenim
-    жена жене женой жены муж мужем мужа мужу сын сыном сыну сына дочь дочерью дочери брат братом брату брата сестра сестрой сестре сестры мама папа друг другом другу подруга подругой подруге начальник начальником начальнику начальница коллега коллегой коллеге сосед соседом соседка соседкой бабушка дедушка
-    """.split()
-)
-_SIGNED = frozenset(
-    """
-    regards sincerely truly cheers thanks love wishes yours faithfully saludos atentamente abrazo besos cordialement vous amitiés bises grüßen grüße gruß saluti cordialmente
-    atenciosamente abraços cumprimentos groet groeten pozdrawiam poważaniem saygılarımla selamlar sevgiler уважением приветом
-    """.split()
-)
-_TOWARDS = frozenset(
-    """
-    with by told tell asked ask meet met called emailed email texted text phoned contacted visited dated married thanked invited hired fired helped and or
-    to for about from says said between via through against
-    con por para a de e y avec par pour chez et mit von für bei an und oder per da o ou com met voor door bij en z od dla do przez i oraz ile ve için с со от для у к и о
-    """.split()
-)
-"""Words that people stand behind, among much else: they help a word that is known as a name."""
-_DOES = frozenset(
-    """
-    said says told tells asked asks wrote writes called calls emailed texted replied answered explained announced added shouted whispered thinks thought wants wanted lives lived
-    works worked died married laughed cried smiled insists insisted promised phoned
-    dijo dice vive trabaja quiere escribió llamó preguntó murió cree dit habite travaille veut pense écrit sagte sagt wohnt arbeitet meint möchte schrieb fragte
-    disse vive lavora vuole pensa scrisse mora trabalha quer escreveu perguntou zei zegt woont werkt wil schreef vroeg
-    powiedział powiedziała mówi mieszka pracuje chce napisał napisała zapytał dedi diyor söyledi yaşıyor çalışıyor istiyor yazdı sordu aradı
-    сказал сказала говорит живёт живет работает хочет написал написала спросил спросила позвонил позвонила
-    """.split()
-)
-_WHOSE = frozenset(
-    """
-    my our your his her their mi tu su nuestro nuestra mon ma ton ta son sa notre mein meine meinem meiner meinen unser unsere unserem dein deine sein seine ihr ihre
-    mio mia suo sua il tuo tua meu minha seu sua o a nosso nossa mijn onze zijn haar mój moja moim moją mojej mojego mojemu moi z od nasz nasza benim мой моя моим моей моего моему моём наш наша с
-    """.split()
-)
-_GERMAN = frozenset(
-    "der die das und ist nicht ich ein eine einen zu mit für auf den dem von bei wie mein meine kann im".split()
-)
-_FOREIGN = frozenset(
-    "le la les et des que un une el los y con por para il che per da do não een het van w na się że bir ve bu и в на не".split()
-)
-_PERSONAL = frozenset(
-    "i my me ich mir mich mein meine meinen meinem meiner je me moi mon ma mes yo mi mis me mio mia miei io eu meu minha ik mij mijn me mnie mi mój moja moim ja ben bana benim я мне меня мой моя мы".split()
-)
-"""Words for oneself: people who write of themselves name people they know."""
-_BARE = frozenset(
-    "with avec con com met mit z ze с со chez pour à par per para por aan van voor door".split()
-)
-"""Prepositions that institutions follow with an article, where the language has articles, and people without."""
-_TELLING = frozenset(
-    "répondre réponds écrire écris dire dis demander rispondo rispondere scrivere scrivo dire respondo responder escrever escribir escribo decir contesto contestar antwoord antwoorden schrijf vraag napisz odpowiedzieć ответить написать".split()
-)
-_THAT = frozenset("dass ob weil que qui che dat of że czy jest что zwie kim est es".split())
-_ENGLISH = frozenset(
-    "the and is of to my i you for with was not it this that what how can please are do have".split()
-)
 _SURNAME_SHAPE = re.compile(
     r"(?i)(?:ss?on|sen|dóttir|dottir|dotter|ová|nová|ovi[cčć]|evi[cčć]|[a-zšžčđ]i[ć]|ovich|evich|enko|shvili|idis|opoulos|[wńnzrl]ski|[wńnzrl]ska|[nwl]cki|[nwl]cka|czyk|owicz|ewicz"
     r"|[nwvl]skaya|[nwvl]sky|(?:[a-z]{3})(?:yeva|eeva|ieva)|[yichklmnr]ev|[kmnrhl]ov|[kmnrlstvh]ova|[äaöoi]inen|[äaöou]nen|akis|akos|ström|qvist|kvist|gård|oğlu|ашвили|енко)$"
@@ -163,10 +57,10 @@ class _Text:
         self.lexicon = lexicon()
         self.words = [_word(match) for match in _TOKEN.finditer(text)]
         self.is_polish = bool(_POLISH.search(text))
-        self.is_german = sum(word.folded in _GERMAN for word in self.words[:60]) >= 2
-        english = sum(word.folded in _ENGLISH for word in self.words[:60])
-        foreign = sum(word.folded in _FOREIGN for word in self.words[:60])
-        self.is_personal = any(word.folded in _PERSONAL for word in self.words)
+        self.is_german = sum(word.folded in cues.GERMAN for word in self.words[:60]) >= 2
+        english = sum(word.folded in cues.ENGLISH for word in self.words[:60])
+        foreign = sum(word.folded in cues.FOREIGN for word in self.words[:60])
+        self.is_personal = any(word.folded in cues.PERSONAL for word in self.words)
         self.is_english = not self.is_german and (english > foreign or (not foreign and len(self.words) < 4))
         self.known_memo: dict[str, int] = {}
 
@@ -297,7 +191,9 @@ def _chain_end(parts: _Text, first: int) -> int:
     words, last = parts.words, first
     while last + 1 < len(words):
         gap = parts.gap(last + 1)
-        if gap != " " and not (gap == ". " and (len(words[last].text) == 1 or words[last].folded in _TITLES)):
+        if gap != " " and not (
+            gap == ". " and (len(words[last].text) == 1 or words[last].folded in cues.TITLES)
+        ):
             break
         following = words[last + 1]
         if _is_capital(following):
@@ -307,7 +203,7 @@ def _chain_end(parts: _Text, first: int) -> int:
         while (
             ahead < len(words)
             and ahead < last + 3
-            and words[ahead].folded in _PARTICLES
+            and words[ahead].folded in cues.PARTICLES
             and parts.gap(ahead) == " "
         ):
             ahead += 1
@@ -321,7 +217,7 @@ def _chain_end(parts: _Text, first: int) -> int:
         known, particle = parts.known(last), words[ahead - 1].folded
         if not known & _GIVEN and (parts.is_german or known & _COMMON):
             break
-        if not known & (_GIVEN | _SURNAME) and particle not in _NOBLE:
+        if not known & (_GIVEN | _SURNAME) and particle not in cues.NOBLE:
             break
         last = ahead
     return last
@@ -333,12 +229,12 @@ def _in_chain(parts: _Text, first: int, last: int) -> Iterator[tuple[int, int]]:
     at = first
     titled = False
     while at <= last:
-        if words[at].folded in _TITLES or words[at].folded in _KIN:
-            titled, at = words[at].folded in _TITLES, at + 1
+        if words[at].folded in cues.TITLES or words[at].folded in cues.KIN:
+            titled, at = words[at].folded in cues.TITLES, at + 1
             continue
         cue = titled or _is_introduced(parts, at)
         known = parts.known(at)
-        if words[at].folded in _PLACE_BEFORE and not cue and at < last:
+        if words[at].folded in cues.PLACE_BEFORE and not cue and at < last:
             titled, at = False, at + 2
             continue
         stops = known & _FUNCTION and not known & _SURE
@@ -359,7 +255,7 @@ def _goes_on(parts: _Text, first: int, index: int, cue: bool) -> bool:
     word, known = parts.words[index], parts.known(index)
     if len(word.text) == 1 or not _is_capital(word):
         return True
-    if word.folded in _TITLES or known & _FUNCTION:
+    if word.folded in cues.TITLES or known & _FUNCTION:
         return False
     if not known & _COMMON:
         return True
@@ -382,27 +278,27 @@ def _is_introduced(parts: _Text, index: int) -> bool:
             parts.words[index - 1].folded in ("name", "nombre", "nom", "nome", "naam") and gap.strip() == "?"
         )
         return asked or _is_signed(parts, index, gap)
-    if last in _TITLES and "," not in gap:
+    if last in cues.TITLES and "," not in gap:
         return True
     if known & _COMMON and not known & (_GIVEN | _SURNAME):
         return False
     for size in (3, 2, 1):
         phrase = " ".join(before[-size:])
-        if size <= len(before) and phrase in _INTRODUCTIONS:
-            if phrase in _LABELS:
+        if size <= len(before) and phrase in cues.INTRODUCTIONS:
+            if phrase in cues.LABELS:
                 return ":" in gap
             return not (
                 known & _COMMON and phrase in ("this is", "c'est", "это", "called", "sono", "ben", "heet")
             )
     end = parts.words[index].end
-    if last in _GREETINGS and "." not in gap and ":" not in gap:
+    if last in cues.GREETINGS and "." not in gap and ":" not in gap:
         return bool(_CLOSES.match(parts.text, _phrase_end(parts, index, end)))
-    if last in _KIN or (
-        last in ("is", "ist", "est", "es", "è", "é") and len(before) > 1 and before[-2] in _KIN
+    if last in cues.KIN or (
+        last in ("is", "ist", "est", "es", "è", "é") and len(before) > 1 and before[-2] in cues.KIN
     ):
-        kin = -1 if last in _KIN else -2
+        kin = -1 if last in cues.KIN else -2
         possessed = last.endswith(("im", "ım", "um", "üm")) and last not in ("mom", "mum")  # Turkish, "my"
-        return possessed or (len(before) > -kin and before[kin - 1] in _WHOSE)
+        return possessed or (len(before) > -kin and before[kin - 1] in cues.WHOSE)
     return False
 
 
@@ -410,7 +306,7 @@ def _phrase_end(parts: _Text, index: int, end: int) -> int:
     """Where the capitalised words and particles that open at a word end."""
     while index + 1 < len(parts.words) and parts.gap(index + 1) == " ":
         index += 1
-        if not _is_capital(parts.words[index]) and parts.words[index].folded not in _PARTICLES:
+        if not _is_capital(parts.words[index]) and parts.words[index].folded not in cues.PARTICLES:
             break
         end = parts.words[index].end
     return end
@@ -418,7 +314,7 @@ def _phrase_end(parts: _Text, index: int, end: int) -> int:
 
 def _is_signed(parts: _Text, index: int, gap: str) -> bool:
     """Whether a letter's closing words stand on the line before and nothing else follows on this one."""
-    if "\n" not in gap or gap.strip(" \t\r\n,.!-") or parts.words[index - 1].folded not in _SIGNED:
+    if "\n" not in gap or gap.strip(" \t\r\n,.!-") or parts.words[index - 1].folded not in cues.SIGNED:
         return False
     end = _phrase_end(parts, index, parts.words[index].end)
     return not parts.text[end : end + 40].split("\n")[0].strip(" \t\r.")
@@ -443,7 +339,7 @@ def _is_name(parts: _Text, first: int, last: int, chain: tuple[int, int], cue: b
         if (
             known[0] & _GIVEN
             and known[-1] & _SURNAME
-            and words[full[-1]].folded not in _PLACES
+            and words[full[-1]].folded not in cues.PLACES
             and words[full[0]].text in AMBIGUOUS
         ):
             return True
@@ -456,9 +352,14 @@ def _is_name(parts: _Text, first: int, last: int, chain: tuple[int, int], cue: b
         if chain[1] - chain[0] > last - first + 1 or len(full) > 3:
             return False
         before = parts.before(first, 2).split(" ")
-        placed = _acts(parts, last) or before[-1] in _THAT or before[-1] in _BARE or before[0] in _TELLING
+        placed = (
+            _acts(parts, last)
+            or before[-1] in cues.THAT
+            or before[-1] in cues.BARE
+            or before[0] in cues.TELLING
+        )
         if parts.is_german:
-            return placed or (parts.is_personal and parts.before(first, 1) in _TOWARDS)
+            return placed or (parts.is_personal and parts.before(first, 1) in cues.TOWARDS)
         return parts.is_english or parts.is_personal or placed
     return _is_lone_name(parts, full[0], known[0], shouting, initial=last > first)
 
@@ -476,23 +377,11 @@ def _is_lone_name(parts: _Text, index: int, known: int, shouting: bool, initial:
     if parts.opens(index):
         return False
     if known & (_GIVEN | _SURNAME):
-        return not parts.is_german or (bool(known & _GIVEN) and parts.before(index, 1) in _TOWARDS)
+        return not parts.is_german or (bool(known & _GIVEN) and parts.before(index, 1) in cues.TOWARDS)
     if parts.is_german:
         return False
     before = parts.before(index, 1)
-    return before in _SAID or (parts.is_english and parts.text.startswith(("'s ", "’s "), word.end))
-
-
-_PLACES = frozenset(
-    "day garden gardens street university city river state island beach bank court act agreement code tree water hill hills lake park road fields field church house school hall bridge tower valley bay france beer".split()
-)
-_SAID = frozenset(
-    "says said asked replied told shouted whispered answered dijo dice disse zei powiedział powiedziała сказал сказала".split()
-)
-_CALLING = frozenset(
-    "can could would will please do did are you i we what how when why where thank thanks let is".split()
-)
-_BEING = frozenset("is was has had will can began spent wants knows likes loves does did".split())
+    return before in cues.SAID or (parts.is_english and parts.text.startswith(("'s ", "’s "), word.end))
 
 
 def _is_addressed(parts: _Text, index: int, known: int) -> bool:
@@ -507,9 +396,9 @@ def _is_addressed(parts: _Text, index: int, known: int) -> bool:
     gap, following = parts.gap(index + 1), parts.words[index + 1].folded
     opens_line = index == 0 or "\n" in parts.gap(index)
     return (
-        (gap == ", " and following in _CALLING)
+        (gap == ", " and following in cues.CALLING)
         or (opens_line and gap.startswith(":") and bool(known & _GIVEN))
-        or (gap == " " and following in _BEING and bool(known & _GIVEN))
+        or (gap == " " and following in cues.BEING and bool(known & _GIVEN))
     )
 
 
@@ -519,7 +408,7 @@ def _acts(parts: _Text, index: int) -> bool:
     if index + 1 >= len(words) or parts.gap(index + 1) != " ":
         return False
     following = words[index + 1].folded
-    if following in _DOES:
+    if following in cues.DOES:
         return True
     return (
         index + 2 < len(words)
@@ -528,15 +417,10 @@ def _acts(parts: _Text, index: int) -> bool:
     )
 
 
-_PLACE_BEFORE = frozenset(
-    "san santa santo sankt saint sainte são sao north south east west port fort lake mount los las el la new saint-".split()
-)
-
-
 def _is_place_before(parts: _Text, index: int) -> bool:
     return (
         bool(index)
-        and parts.words[index - 1].folded in _PLACE_BEFORE
+        and parts.words[index - 1].folded in cues.PLACE_BEFORE
         and _is_capital(parts.words[index - 1])
         and parts.gap(index) in (" ", ". ")
     )
@@ -589,7 +473,7 @@ def _in_lower_case(parts: _Text, index: int) -> tuple[int, int] | None:
             return index, index
     if (
         index
-        and words[index - 1].folded in _TITLES
+        and words[index - 1].folded in cues.TITLES
         and parts.gap(index) in (" ", ". ")
         and words[index - 1].folded not in ("pan", "bay", "don", "dona", "col", "sir", "lady")
     ):
@@ -648,7 +532,7 @@ def _with_echoes(parts: _Text, spans: list[tuple[int, int]]) -> list[tuple[int, 
                 continue
             if (
                 not inside[other]
-                and words[other].folded in _ANDS
+                and words[other].folded in cues.ANDS
                 and 0 <= other + step < len(words)
                 and parts.gap(max(at, other)) in (" ", ", ")
                 and parts.gap(max(other, other + step)) == " "
@@ -660,9 +544,6 @@ def _with_echoes(parts: _Text, spans: list[tuple[int, int]]) -> list[tuple[int, 
                 inside[other] = True
                 more.append((other, other))
     return sorted(spans + more)
-
-
-_ANDS = frozenset("and or & y e et und o ou en i oraz ve и".split())
 
 
 def _may_be_listed(parts: _Text, index: int) -> bool:
@@ -688,15 +569,6 @@ _ANY_CASE = re.compile(
     r"|je me nomme|mon nom est|mein name ist|ich heiße|ich heisse|mi chiamo|il mio nome è|meu nome é|o meu nome é|me chamo|chamo-me|mijn naam is|ik heet"
     r"|nazywam się|mam na imię|benim adım|adım|меня зовут|моё имя|мое имя|maiden name is|surname is)\s{1,8}(?P<it>[^\W\d_]{2,25})(?P<more>(?:\s[^\W\d_]{2,25}){0,2})"
 )
-_NO_NAME = frozenset(
-    """
-    a about actually after again anymore anybody anything instead besides saved names name spanish english all already also always an and another any as asap at back because before being but by
-    correct crazy cause day different difficult due first for from given going gonna hard important in incorrect is it its
-    just later listed long misspelled my myself needed never new no not now of off on one only or other out over please
-    really right so something spelled spelt stupid sure that the their them then there this to today tomorrow too unique
-    unknown up very was wasn't what when where whether which who why with wrong written your on when if
-    """.split()
-)
 
 
 def _any_case(text: str) -> Iterator[Span]:
@@ -705,7 +577,7 @@ def _any_case(text: str) -> Iterator[Span]:
     for match in _ANY_CASE.finditer(text):
         first = match.group("it")
         folded = fold(first)
-        if folded in _NO_NAME or (first[0].isupper() and known.get(folded, 0) & _FUNCTION):
+        if folded in cues.NO_NAME or (first[0].isupper() and known.get(folded, 0) & _FUNCTION):
             continue
         if known.get(folded, 0) & _COMMON and not known.get(folded, 0) & (_GIVEN | _SURNAME):
             continue

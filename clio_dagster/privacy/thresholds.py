@@ -22,7 +22,7 @@ import math
 import numpy as np
 import polars as pl
 
-from clio_dagster.privacy.accounts import order_of, owner
+from clio_dagster.privacy.accounts import order_of, owner, place_within
 from clio_dagster.privacy.alike import CROWD, pooled, traffic_of
 from clio_dagster.privacy.collapse import collapsed
 from clio_dagster.privacy.noise import two_sided_geometric
@@ -58,7 +58,7 @@ def counted(
         order_of(members["conversation_id"]).alias("order"),
         *([] if "started_at" not in members.columns else ["started_at"]),
     ).with_row_index("row")
-    kept = rows.filter(_place_within("cluster_id", "account") <= cap)
+    kept = rows.filter(place_within("cluster_id", "account") <= cap)
     aside = collapsed(kept)
     if "started_at" in members.columns:
         aside |= pooled(kept, traffic_of(members["started_at"]) if traffic is None else traffic, crowd)
@@ -182,10 +182,6 @@ def size_reasons(
     )
 
 
-def _place_within(*columns: str) -> pl.Expr:
-    return pl.col("order").rank("ordinal").over(*columns)
-
-
 def _trim(rows: pl.DataFrame, cap: int, share: float) -> pl.DataFrame:
     """Lower a cluster's cap until no account holds more than `share` of it, where that can be reached."""
     sizes = rows.group_by("cluster_id", "account").len("size")
@@ -199,6 +195,6 @@ def _trim(rows: pl.DataFrame, cap: int, share: float) -> pl.DataFrame:
     limits = limits.group_by("cluster_id").agg(pl.col("limit").max())
     return (
         rows.join(limits, on="cluster_id", how="left", maintain_order="left")
-        .filter(_place_within("cluster_id", "account") <= pl.col("limit").fill_null(cap))
+        .filter(place_within("cluster_id", "account") <= pl.col("limit").fill_null(cap))
         .drop("limit")
     )

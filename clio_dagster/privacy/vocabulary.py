@@ -233,6 +233,7 @@ def _supported_words(
     supported = (
         _noised(forms, ["topic", "form"], "word", settings=settings, key=key)
         .join(sizes, on="cluster_id")
+        .sort("cluster_id", "form")  # the last digit of a sum hangs on its order
         .with_columns(share=share)
         .with_columns(weight=weight)
         .filter(pl.col("noised") >= pl.col("needed"))
