@@ -24,7 +24,10 @@ STAGE = Stage(
     (Input(HIERARCHY), Input(VOCABULARIES)),
     uses=lambda site: (
         settings_used(*USES)
-        | {"analyst": identities(site.settings)[0], "key": key_identity(site.settings.key)}
+        | {
+            "analyst": identities(site.settings, "audited_summaries")[0],
+            "key": key_identity(site.settings.key),
+        }
     ),
     goes_on=True,
 )

@@ -23,7 +23,7 @@ USES = ("seed", "top_topics")
 STAGE = Stage(
     (HIERARCHY,),
     (Input(CLUSTERS), Input(CLUSTER_MEMBERS), Input(CLUSTER_SUMMARIES), Input(VOCABULARIES)),
-    uses=lambda site: settings_used(*USES) | {"analyst": identities(site.settings)[0]},
+    uses=lambda site: settings_used(*USES) | {"analyst": identities(site.settings, "hierarchy")[0]},
     goes_on=True,
 )
 

@@ -32,7 +32,10 @@ STAGE = Stage(
     (Input(CLUSTERS), Input(CLUSTER_MEMBERS)),
     uses=lambda site: (
         settings_used(*USES)
-        | {"analyst": identities(site.settings)[0], "key": key_identity(site.settings.key)}
+        | {
+            "analyst": identities(site.settings, "cluster_summaries")[0],
+            "key": key_identity(site.settings.key),
+        }
     ),
     goes_on=True,
 )

@@ -23,9 +23,16 @@ _LOOKED_AT = 4_000
 """Characters of an answer that are scrubbed before it is cut to LONGEST_FACET."""
 
 
+SAID_BY_SOME = ("unread_reason", "read_language")
+"""Columns that not every analyst answers with."""
+
+
 def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
     """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does."""
     answers = checked(analyst.extract(conversations))
+    answers = answers.with_columns(
+        pl.lit(None, pl.String).alias(name) for name in SAID_BY_SOME if name not in answers.columns
+    )
     return (
         conversations.drop("messages")
         .join(answers, on="conversation_id", how="left", validate="1:1")

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from clio_dagster.analyst.prices import Price
 
 OTHER = "other"
 """The language of a conversation whose language is none of the configured ones."""
@@ -94,11 +96,71 @@ class Settings(BaseSettings):
     )
 
     # Who does the work.
-    analyst: Literal["offline", "claude", "auto"] = Field("offline", description="Who reads and names.")
+    analyst: Literal["offline", "claude", "auto"] = Field(
+        "offline", description="Who reads and names; `auto` is claude where ANTHROPIC_API_KEY is set."
+    )
     embedder: str = Field("use", description="`use`, `wordllama`, or `sentence-transformers:NAME_OR_PATH`.")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads for numerics."
+    )
+
+    # Claude, at Anthropic or at any ANTHROPIC_BASE_URL that speaks the Messages API.
+    claude_facet_model: str = Field("claude-haiku-5-5", description="Model that reads conversations.")
+    claude_naming_model: str = Field(
+        "claude-sonnet-5-5", description="Model that names, arranges and audits topics."
+    )
+    claude_mode: Literal["direct", "batch"] = Field(
+        "direct", description="`batch`: facets through Message Batches, at half the price, within a day."
+    )
+    claude_thinking: Literal["disabled", "adaptive", "unset"] = Field(
+        "disabled",
+        description="What is said of thinking; `unset` says nothing, for models that take neither.",
+    )
+    claude_concurrency: int = Field(32, ge=1, le=1024, description="Requests in flight at once, of one run.")
+    claude_tokens_per_minute: int | None = Field(
+        None, ge=1_000, description="Tokens, in and out, that a run sends and asks for in a minute."
+    )
+    claude_window_tokens: int = Field(
+        8_000,
+        ge=500,
+        le=900_000,
+        description="Tokens of a conversation that are read; the middle is cut out.",
+    )
+    claude_retries: int = Field(
+        8,
+        ge=0,
+        le=100,
+        description="Times that a request is sent again after 429, 529, 5xx or a lost connection.",
+    )
+    claude_timeout_seconds: float = Field(120, gt=0, le=3600, description="Seconds that an answer may take.")
+    max_unread_share: float = Field(
+        0.05, ge=0, le=1, description="Share of a slice's conversations that may stay unread before it fails."
+    )
+    batch_requests: int = Field(
+        20_000, ge=1, le=100_000, description="Requests of one Message Batch, at most; the API takes 100,000."
+    )
+    batch_megabytes: int = Field(
+        64, ge=1, le=256, description="Size of one Message Batch, at most; the API takes 256 MB."
+    )
+    batch_poll_seconds: float = Field(
+        30, gt=0, le=3600, description="Seconds between two looks at open batches."
+    )
+    budget_usd: float | None = Field(
+        None, gt=0, description="Dollars that all runs of this site may spend within CLIO_BUDGET_DAYS."
+    )
+    budget_days: int = Field(
+        30, ge=1, le=366, description="Days, back from now, over which spending is summed."
+    )
+    prices: dict[str, Price] = Field(
+        default_factory=dict,
+        description="Prices of models that the built-in table lacks, or that cost you something else: JSON, "
+        'such as {"my-model": {"input": 1, "output": 5}}, in dollars a million tokens.',
+    )
+    ledger_url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL of the ledger where several machines share it (postgresql+psycopg://…); "
+        "unset: CLIO_HOME/ledger.sqlite.",
     )
 
     # Privacy: thresholds (P4), support (P5), cells (P7).

@@ -176,6 +176,18 @@ FACETS = Table(
             "status", pl.String, "Whether the conversation was read.", accepted=(READ, UNREAD, NOT_UNDERSTOOD)
         ),
         Column(
+            "unread_reason",
+            pl.String,
+            "Why it was not read; null where it was, or where nobody says.",
+            nullable=True,
+        ),
+        Column(
+            "read_language",
+            pl.String,
+            "Language that the analyst found it written in, of those configured; null where it names none.",
+            nullable=True,
+        ),
+        Column(
             "request",
             pl.String,
             "What the user asked for, one or two sentences; null unless read.",

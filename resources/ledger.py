@@ -1,7 +1,8 @@
 """The ledger: which run is making which partition, and which runs are alive.
 
 A lease is a row with an end: whoever makes a partition renews it from a thread of its own, and one whose process
-died is free when it ends, at once where the dead process was on this machine. SQLite in CLIO_HOME; restricted.
+died is free when it ends, at once where the dead process was on this machine. SQLite in CLIO_HOME, or any database by
+CLIO_LEDGER_URL; restricted. What models answered is answers.py's, in the same database.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects import postgresql, sqlite
+
+from clio_dagster.settings import SettingsError
 
 RENEWALS = 4
 """How often a lease is renewed in its lifetime: three may fail."""
@@ -35,17 +38,19 @@ RUN, WAITING_RUN = "run", "waiting run"
 ALONE, EVERYTHING = "alone", "*"
 """The lease of whoever works while no run does: runs that begin wait until it is given back."""
 
-_metadata = sa.MetaData()
-_leases = sa.Table(
+metadata = sa.MetaData()
+leases_table = sa.Table(
     "leases",
-    _metadata,
+    metadata,
     sa.Column("subject", sa.String, primary_key=True),
     sa.Column("partition", sa.String, primary_key=True),
     sa.Column("holder", sa.String, nullable=False),
     sa.Column("host", sa.String, nullable=False),
     sa.Column("process", sa.Integer, nullable=False),
     sa.Column("ends_at", sa.Float, nullable=False),
+    sa.Column("usd", sa.Float, nullable=False, server_default="0"),
 )
+"""`usd` is what the holder may be about to spend under a lease: it counts against the budget while the lease lives."""
 
 
 @dataclass(frozen=True)
@@ -67,76 +72,73 @@ def new_holder(run: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def open_ledger(home: Path, lease_seconds: float) -> Ledger:
-    """The ledger of a home, one a process."""
-    return Ledger(home, lease_seconds=lease_seconds)
+def open_ledger(home: Path, lease_seconds: float, url: str | None = None) -> Ledger:
+    """The ledger of a home, or of the database that several share; one a process."""
+    return Ledger(home, lease_seconds=lease_seconds, url=url)
 
 
 class Ledger:
-    """`home/ledger.sqlite`. Safe to use from many processes and threads."""
+    """`home/ledger.sqlite`, or the database at `url`. Safe to use from many processes and threads."""
 
-    def __init__(self, home: Path, *, lease_seconds: float) -> None:
+    def __init__(self, home: Path, *, lease_seconds: float, url: str | None = None) -> None:
         self._seconds = lease_seconds
-        self._path = home / "ledger.sqlite"
         self._host = socket.gethostname()
         self._alive: set[str] = set()
-        home.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(
-            f"sqlite:///{self._path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS}
-        )
-        sa.event.listen(self._engine, "connect", _set_up)
-        with self._engine.begin() as connection:
-            _metadata.create_all(connection)
-        self._path.chmod(0o600)
+        self.engine = _engine(home, url)
+        with self.engine.begin() as connection:
+            metadata.create_all(connection)
+            _add_missing_columns(connection)
 
     def take(self, subject: str, partitions: Sequence[str], holder: str) -> set[str]:
         """Take those of the partitions that nobody else holds; returns them, those held already included."""
         if not partitions:
             return set()
-        with self._engine.begin() as connection:
-            self._drop_dead(connection)
-            now = time.time()
-            statement = insert(_leases)
-            mine = {
-                "holder": statement.excluded.holder,
-                "host": statement.excluded.host,
-                "process": statement.excluded.process,
-                "ends_at": statement.excluded.ends_at,
+        with self.engine.begin() as connection:
+            self.drop_dead(connection)
+            return self.take_within(connection, subject, dict.fromkeys(partitions, 0.0), holder)
+
+    def take_within(
+        self, connection: sa.Connection, subject: str, dollars: Mapping[str, float], holder: str
+    ) -> set[str]:
+        """The same in a transaction of the caller's, which has dropped the dead; each at what it may cost."""
+        statement = upsert(connection, leases_table)
+        mine = {name: statement.excluded[name] for name in ("holder", "host", "process", "ends_at", "usd")}
+        rows = [
+            {
+                "subject": subject,
+                "partition": partition,
+                "holder": holder,
+                "host": self._host,
+                "process": os.getpid(),
+                "ends_at": time.time() + self._seconds,
+                "usd": usd,
             }
-            rows = [
-                {
-                    "subject": subject,
-                    "partition": partition,
-                    "holder": holder,
-                    "host": self._host,
-                    "process": os.getpid(),
-                    "ends_at": now + self._seconds,
-                }
-                for partition in partitions
-            ]
+            for partition, usd in dollars.items()
+        ]
+        if rows:
             connection.execute(
                 statement.on_conflict_do_update(
-                    index_elements=["subject", "partition"], set_=mine, where=_leases.c.holder == holder
+                    index_elements=["subject", "partition"], set_=mine, where=leases_table.c.holder == holder
                 ),
                 rows,
             )
-            return self._held(connection, subject, holder) & set(partitions)
+        return self._held(connection, subject, holder) & dollars.keys()
 
     def give(self, subject: str, partitions: Iterable[str], holder: str) -> None:
         """Give partitions back; one that is not held (any more) is passed over."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             for partition in partitions:
                 connection.execute(
-                    sa.delete(_leases).where(
-                        _leases.c.subject == subject,
-                        _leases.c.partition == partition,
-                        _leases.c.holder == holder,
+                    sa.delete(leases_table).where(
+                        leases_table.c.subject == subject,
+                        leases_table.c.partition == partition,
+                        leases_table.c.holder == holder,
                     )
                 )
 
     def check(self, subject: str, partitions: Iterable[str], holder: str) -> None:
         """Raise LeaseLost where one of the partitions is not held any more."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             lost = set(partitions) - self._held(connection, subject, holder)
         if lost:
             raise LeaseLost(
@@ -146,9 +148,9 @@ class Ledger:
 
     def leases(self) -> list[Lease]:
         """What is held now, by whoever lives."""
-        with self._engine.begin() as connection:
-            self._drop_dead(connection)
-            columns = (_leases.c.subject, _leases.c.partition, _leases.c.holder)
+        with self.engine.begin() as connection:
+            self.drop_dead(connection)
+            columns = (leases_table.c.subject, leases_table.c.partition, leases_table.c.holder)
             return [Lease(*row) for row in connection.execute(sa.select(*columns).order_by(*columns))]
 
     @contextmanager
@@ -162,8 +164,8 @@ class Ledger:
         finally:
             ended.set()
             thread.join()
-            with self._engine.begin() as connection:
-                connection.execute(sa.delete(_leases).where(_leases.c.holder == holder))
+            with self.engine.begin() as connection:
+                connection.execute(sa.delete(leases_table).where(leases_table.c.holder == holder))
 
     @contextmanager
     def living(self, run: str) -> Iterator[None]:
@@ -206,16 +208,22 @@ class Ledger:
         then rewrite the file, so that nothing is left of them.
         """
         stored = sa.MetaData()
-        stored.reflect(self._engine)
-        with self._engine.begin() as connection:
+        stored.reflect(self.engine)
+        with self.engine.begin() as connection:
             for table in stored.tables.values():
                 for name, values in among.items():
                     if name in table.c and values:
                         gone = sa.delete(table).where(table.c[name] == sa.bindparam("value"))
                         connection.execute(gone, [{"value": value} for value in values])
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("vacuum"))
-            connection.execute(sa.text("pragma wal_checkpoint(truncate)"))
+        self.rewrite()
+
+    def rewrite(self) -> None:
+        """Rewrite the database's files, so that nothing is left of rows that were deleted."""
+        is_file = self.engine.dialect.name == "sqlite"
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("vacuum" if is_file else "vacuum full"))
+            if is_file:
+                connection.execute(sa.text("pragma wal_checkpoint(truncate)"))
 
     @contextmanager
     def holding(self, subject: str, partition: str, run: str) -> Iterator[None]:
@@ -228,25 +236,29 @@ class Ledger:
 
     def _renew(self, holder: str, ended: threading.Event) -> None:
         while not ended.wait(self._seconds / RENEWALS):
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 connection.execute(
-                    sa.update(_leases)
-                    .where(_leases.c.holder == holder)
+                    sa.update(leases_table)
+                    .where(leases_table.c.holder == holder)
                     .values(ends_at=time.time() + self._seconds)
                 )
 
     def _held(self, connection: sa.Connection, subject: str, holder: str) -> set[str]:
-        held = sa.select(_leases.c.partition).where(_leases.c.subject == subject, _leases.c.holder == holder)
+        held = sa.select(leases_table.c.partition).where(
+            leases_table.c.subject == subject, leases_table.c.holder == holder
+        )
         return set(connection.execute(held).scalars())
 
-    def _drop_dead(self, connection: sa.Connection) -> None:
+    def drop_dead(self, connection: sa.Connection) -> None:
         """Leases that have ended, and those of processes of this machine that are gone."""
-        connection.execute(sa.delete(_leases).where(_leases.c.ends_at < time.time()))
-        here = sa.select(_leases.c.process).where(_leases.c.host == self._host).distinct()
+        connection.execute(sa.delete(leases_table).where(leases_table.c.ends_at < time.time()))
+        here = sa.select(leases_table.c.process).where(leases_table.c.host == self._host).distinct()
         gone = [process for process in connection.execute(here).scalars() if not _is_alive(process)]
         if gone:
             connection.execute(
-                sa.delete(_leases).where(_leases.c.host == self._host, _leases.c.process.in_(gone))
+                sa.delete(leases_table).where(
+                    leases_table.c.host == self._host, leases_table.c.process.in_(gone)
+                )
             )
 
 
@@ -258,6 +270,44 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An insert that can say what happens to rows that are there."""
+    of = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    return of.insert(table)
+
+
+def _engine(home: Path, url: str | None) -> sa.Engine:
+    if url:
+        try:
+            return sa.create_engine(url, pool_pre_ping=True)
+        except (sa.exc.ArgumentError, ImportError) as error:
+            raise SettingsError(
+                "CLIO_LEDGER_URL: use a SQLAlchemy URL such as postgresql+psycopg://HOST/DATABASE, with its driver "
+                f"installed (extra `postgres`); this one failed with {type(error).__name__}"
+            ) from None
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "ledger.sqlite"
+    path.touch(0o600)
+    path.chmod(0o600)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    sa.event.listen(engine, "connect", _set_up)
+    return engine
+
+
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Columns that a ledger of an earlier version lacks."""
+    found = sa.inspect(connection)
+    for table in metadata.tables.values():
+        known = {column["name"] for column in found.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(connection.dialect)
+                default = " not null default 0" if column.server_default is not None else ""
+                connection.execute(
+                    sa.text(f"alter table {table.name} add column {column.name} {kind}{default}")
+                )
 
 
 def _set_up(connection: Any, _record: Any) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.embedding import Embedder, make_embedder
-from clio_dagster.settings import Settings, SettingsError
+from clio_dagster.settings import Settings
 from resources.site import Site
+
+if TYPE_CHECKING:
+    from clio_dagster.analyst.claude import ClaudeAnalyst
 
 
 @lru_cache(maxsize=2)
@@ -41,7 +45,15 @@ class AnalystResource(ConfigurableResource):
 
     @cached_property
     def analyst(self) -> Analyst:
-        return make_analyst(self.site.settings, self.embedder.embedder)
+        return make_analyst(self.site, self.embedder.embedder)
+
+    @property
+    def claude(self) -> ClaudeAnalyst:
+        """The same where it is Claude: for what no other analyst does."""
+        from clio_dagster.analyst.claude import ClaudeAnalyst
+
+        assert isinstance(self.analyst, ClaudeAnalyst)
+        return self.analyst
 
     @cached_property
     def stand_in(self) -> Analyst | None:
@@ -55,26 +67,41 @@ class AnalystResource(ConfigurableResource):
         """Whoever judges a summary: the lowest score counts."""
         return [self.analyst, *([self.stand_in] if self.stand_in else [])]
 
-    @property
-    def identity(self) -> str:
-        return identity(self.analyst)
-
 
 def identity(part: Analyst | Embedder) -> str:
     """Name and version: what a fingerprint holds of whoever did the work."""
     return f"{part.name} {part.version}"
 
 
-def identities(settings: Settings) -> tuple[str, str]:
-    """Analyst and embedder that these settings choose."""
-    embedder = _embedder(settings.embedder, settings.threads)
-    return identity(make_analyst(settings, embedder)), identity(embedder)
-
-
-def make_analyst(settings: Settings, embedder: Embedder) -> Analyst:
-    """The analyst that CLIO_ANALYST names: `auto` takes Claude where a key is set, once there is one here."""
+def identities(settings: Settings, stage: str = "facets") -> tuple[str, str]:
+    """Analyst, as far as it decides what a stage makes, and embedder that these settings choose."""
     from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 
-    if settings.analyst == "claude" or (settings.analyst == "auto" and os.environ.get("ANTHROPIC_API_KEY")):
-        raise SettingsError("CLIO_ANALYST: the Claude analyst is not part of this version; use offline")
-    return OfflineAnalyst(embedder)
+    embedder = _embedder(settings.embedder, settings.threads)
+    analyst = f"{OfflineAnalyst.name} {OfflineAnalyst.version}"
+    if uses_claude(settings):
+        from clio_dagster.analyst.claude import versions
+
+        # Of names and the tree, the stand-in does a part.
+        claude = f"claude {versions(settings)[stage]}"
+        analyst = claude if stage == "facets" else f"{claude}, {analyst}"
+    return analyst, identity(embedder)
+
+
+def uses_claude(settings: Settings) -> bool:
+    """Whether CLIO_ANALYST names Claude: `auto` does where a key is set."""
+    return settings.analyst == "claude" or (
+        settings.analyst == "auto" and bool(os.environ.get("ANTHROPIC_API_KEY"))
+    )
+
+
+def make_analyst(site: Site, embedder: Embedder) -> Analyst:
+    """The analyst that CLIO_ANALYST names. Raises PriceError for a model whose price nobody knows."""
+    from clio_dagster.analyst.offline.analyst import OfflineAnalyst
+
+    offline = OfflineAnalyst(embedder)
+    if not uses_claude(site.settings):
+        return offline
+    from clio_dagster.analyst.claude import ClaudeAnalyst
+
+    return ClaudeAnalyst(site.settings, site.answers, embedder, offline)

@@ -11,6 +11,7 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
 from clio_dagster.settings import Settings, load_settings
+from resources.answers import Answers
 from resources.ledger import Ledger, open_ledger
 from resources.warehouse import Warehouse, open_warehouse
 
@@ -37,7 +38,16 @@ class Site(ConfigurableResource):
 
     @cached_property
     def ledger(self) -> Ledger:
-        return open_ledger(self.settings.home, self.settings.lease_seconds)
+        url = self.settings.ledger_url
+        return open_ledger(
+            self.settings.home, self.settings.lease_seconds, url.get_secret_value() if url else None
+        )
+
+    @cached_property
+    def answers(self) -> Answers:
+        return Answers(
+            self.ledger, budget_usd=self.settings.budget_usd, budget_days=self.settings.budget_days
+        )
 
     @cached_property
     def warehouse(self) -> Warehouse:

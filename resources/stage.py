@@ -21,6 +21,7 @@ from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import MESSAGES_TYPE, VECTOR_TYPE, Table
+from clio_dagster.work import at_work
 from resources.fingerprints import Slicemap, Stage
 from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import refuse_closed
@@ -50,6 +51,7 @@ class Made:
     fingerprint: str
     frames: Frames
     seconds: float
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,10 @@ class _Step:
         if self.is_kept(key, fingerprint):
             return Made(key, fingerprint, {}, 0.0)
         started = time.perf_counter()
-        with engine_time(name), quiet(name, key):
+        run = self.slices.context.op_execution_context.run_id
+        with engine_time(name), quiet(name, key), at_work(name, key, run) as work:
             frames = self.slices.make(key)
-        return Made(key, fingerprint, frames, time.perf_counter() - started)
+        return Made(key, fingerprint, frames, time.perf_counter() - started, work.numbers)
 
     def is_kept(self, key: str, fingerprint: str) -> bool:
         """Whether every table's slice was made from this, and still holds what was written."""
@@ -220,7 +223,7 @@ def _record(made: Made, by_table: Mapping[str, Slice]) -> Record:
         made,
         rows={name: result.rows for name, result in by_table.items()},
         hashes={name: result.content_hash for name, result in by_table.items()},
-        numbers=_numbers(made.frames),
+        numbers=_numbers(made.frames) | dict(made.numbers),
     )
 
 

@@ -23,6 +23,13 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """No name, although the analyst was asked twice, and why: reasons that hold no word of what it said."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """The words that a cluster's own accounts support, the only non-generic ones its name may use (P5).
 
@@ -91,7 +98,7 @@ class Analyst(Protocol):
         """
         ...
 
-    def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary]:
+    def name_clusters(self, samples: Sequence[NamingSample]) -> Sequence[Summary | Refusal]:
         """Names for base clusters, distinct from one another, each from its own vocabulary."""
         ...
 
@@ -107,7 +114,7 @@ class Analyst(Protocol):
         """For each child, the index of the one parent that fits it best."""
         ...
 
-    def rename(self, parents: Sequence[ParentSample]) -> list[Summary]:
+    def rename(self, parents: Sequence[ParentSample]) -> Sequence[Summary | Refusal]:
         """Names for parents from the children that they were given, distinct from one another."""
         ...
 

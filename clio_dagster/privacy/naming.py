@@ -7,13 +7,13 @@ support, never which; what fails again is named by the stand-in, which composes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import polars as pl
 
-from clio_dagster.analyst.protocol import NamingSample, ParentSample, Summary, Vocabulary
+from clio_dagster.analyst.protocol import NamingSample, ParentSample, Refusal, Summary, Vocabulary
 from clio_dagster.privacy.detector import detect
 from clio_dagster.privacy.vocabulary import violations
 
@@ -22,25 +22,25 @@ NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 120, 600
 """Most characters, since not every script has words to count."""
 
 Sample = TypeVar("Sample", NamingSample, ParentSample)
-Ask = Callable[[Sequence[Sample]], list[Summary]]
+Answer = Summary | Refusal | None
+Ask = Callable[[Sequence[Sample]], Sequence[Summary | Refusal]]
 
 
 def named(samples: Sequence[Sample], ask: Ask[Sample], stand_in: Ask[Sample] | None) -> list[Summary]:
     """A summary for each sample. `stand_in` is asked where `ask` has failed twice; None: what `ask` says stands.
 
-    An answer that is missing is a failure like any. The gate judges whatever comes out once more.
+    An answer that is missing is a failure like any; one that is a Refusal was asked for twice already. The gate judges
+    whatever comes out once more.
     """
-    if stand_in is None or not samples:
-        return ask(samples) if samples else []
-    answers: list[Summary | None] = list(_answers(samples, ask))
-    for again in (ask, stand_in):
+    if not samples:
+        return []
+    answers = _answers(samples, ask)
+    if stand_in is not None:
         refused = _refused(answers, samples)
-        if not refused:
-            break
-        told = [replace(samples[place], refused_for=reasons) for place, reasons in refused.items()]
-        for place, answer in zip(refused, _answers(told, again), strict=True):
-            answers[place] = answer
-    return [answer or Summary("", "") for answer in answers]
+        once_more = {place: why for place, why in refused.items() if not isinstance(answers[place], Refusal)}
+        _replace(answers, samples, once_more, ask)
+        _replace(answers, samples, _refused(answers, samples), stand_in)
+    return [answer if isinstance(answer, Summary) else Summary("", "") for answer in answers]
 
 
 def faults(summaries: Sequence[Summary], vocabularies: Sequence[Vocabulary]) -> list[list[str]]:
@@ -81,16 +81,29 @@ def word_faults(summaries: Sequence[Summary], vocabularies: Sequence[Vocabulary]
     ]
 
 
-def _refused(answers: Sequence[Summary | None], samples: Sequence[Sample]) -> dict[int, list[str]]:
-    given = {place: answer for place, answer in enumerate(answers) if answer is not None}
+def _replace(
+    answers: list[Answer], samples: Sequence[Sample], refused: Mapping[int, Sequence[str]], ask: Ask[Sample]
+) -> None:
+    """Ask for the refused answers again, telling why."""
+    told = [replace(samples[place], refused_for=reasons) for place, reasons in refused.items()]
+    for place, answer in zip(refused, _answers(told, ask) if told else [], strict=True):
+        answers[place] = answer
+
+
+def _refused(answers: Sequence[Answer], samples: Sequence[Sample]) -> dict[int, Sequence[str]]:
+    given = {place: answer for place, answer in enumerate(answers) if isinstance(answer, Summary)}
     wrong = dict(
         zip(given, faults(list(given.values()), [samples[place].vocabulary for place in given]), strict=True)
     )
-    missing = {place: ["no answer"] for place in range(len(samples)) if place not in given}
-    return {place: reasons for place, reasons in sorted({**wrong, **missing}.items()) if reasons}
+    others = {
+        place: answer.reasons if isinstance(answer, Refusal) else ("no answer",)
+        for place, answer in enumerate(answers)
+        if not isinstance(answer, Summary)
+    }
+    return {place: reasons for place, reasons in sorted({**wrong, **others}.items()) if reasons}
 
 
-def _answers(samples: Sequence[Sample], ask: Ask[Sample]) -> list[Summary | None]:
+def _answers(samples: Sequence[Sample], ask: Ask[Sample]) -> list[Answer]:
     """An answer to each; none to any where their number is wrong, as nobody can say whose is whose."""
     answers = ask(samples)
     return list(answers) if len(answers) == len(samples) else [None] * len(samples)

@@ -1,0 +1,507 @@
+"""Claude as the analyst: the method as published, by prompts of our own, one call a conversation.
+
+What it answers is checked against what it may be, asked for once more with the reasons, and then handled: a
+conversation stays unread, a name or a step of the tree is the stand-in's. Nothing is guessed, and nothing is trusted:
+names pass P5 like anybody's, facets are scrubbed before they are kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from clio_dagster.analyst.asking import Asker
+from clio_dagster.analyst.batches import MEGABYTE, Batcher
+from clio_dagster.analyst.blocks import Transcript, block, blocks, topic, transcript
+from clio_dagster.analyst.memory import Memory, Remembered
+from clio_dagster.analyst.prices import estimated_tokens
+from clio_dagster.analyst.prompts import prompt
+from clio_dagster.analyst.protocol import (
+    Analyst,
+    AuditSample,
+    NamingSample,
+    Node,
+    ParentSample,
+    Refusal,
+    Summary,
+    Vocabulary,
+)
+from clio_dagster.analyst.questions import (
+    INTEGER,
+    TEXT,
+    YES_NO,
+    Question,
+    Value,
+    list_of,
+    object_of,
+    one_of,
+)
+from clio_dagster.analyst.sending import AnalystError
+from clio_dagster.embedding import Embedder, embed_texts
+from clio_dagster.facets import checked
+from clio_dagster.privacy.naming import NAME_CHARACTERS, NAME_WORDS, faults
+from clio_dagster.settings import Settings
+from clio_dagster.tables import READ, UNREAD
+from clio_dagster.work import current_work
+
+if TYPE_CHECKING:
+    import anthropic
+
+INSIDE_TOKENS, OUTSIDE_TOKENS, WORDS_TOKENS, CHILDREN_TOKENS = 800, 300, 250, 1_500
+"""Tokens of a naming prompt's parts, so that no naming call sends more than 3,000."""
+
+LONGEST_STATEMENT = 240
+"""Characters of a statement in a naming prompt."""
+
+FEW_UNREAD = 5
+"""Conversations that may stay unread in a slice, whatever share of it they are."""
+
+BULK = 100
+"""Questions from which on naming and audits go in batches too, where facets do."""
+
+EXTRACT, SCREEN, NAME, PROPOSE, DEDUPLICATE, ASSIGN, RENAME, AUDIT = map(
+    prompt, ("extract", "screen", "name", "propose", "deduplicate", "assign", "rename", "audit")
+)
+
+SUMMARY = object_of(description=TEXT, name=TEXT)
+PARENT = object_of(name=TEXT, description=TEXT)
+SCORE = object_of(score=one_of(1, 2, 3, 4, 5))
+
+OUTPUT_TOKENS = {
+    "extract": 400,
+    "screen": 30,
+    "name": 250,
+    "propose": 4_000,
+    "deduplicate": 8_000,
+    "assign": 1_000,
+    "rename": 250,
+    "audit": 30,
+}
+"""Most tokens of an answer, by prompt."""
+
+
+def versions(settings: Settings) -> dict[str, str]:
+    """Models and prompts that decide what each stage gets of Claude."""
+    reads, names = settings.claude_facet_model, settings.claude_naming_model
+    return {
+        "facets": f"{reads} {EXTRACT.identity}",
+        "cluster_summaries": f"{names} {NAME.identity}",
+        "hierarchy": " ".join([names, *(each.identity for each in (PROPOSE, DEDUPLICATE, ASSIGN, RENAME))]),
+        "audited_summaries": f"{names} {AUDIT.identity}",
+    }
+
+
+def client_of(settings: Settings) -> Callable[[], anthropic.AsyncAnthropic]:
+    """Makes the SDK's client; key and endpoint are the SDK's own ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL."""
+
+    def connect() -> anthropic.AsyncAnthropic:
+        import anthropic
+
+        try:
+            return anthropic.AsyncAnthropic(
+                max_retries=settings.claude_retries, timeout=settings.claude_timeout_seconds
+            )
+        except anthropic.AnthropicError:
+            raise AnalystError(
+                "no key for the Messages API: set ANTHROPIC_API_KEY, or CLIO_ANALYST=offline"
+            ) from None
+
+    return connect
+
+
+class ClaudeAnalyst:
+    """`analyst.protocol.Analyst` over the Messages API. `stand_in` does what Claude does wrongly twice."""
+
+    name = "claude"
+
+    def __init__(self, settings: Settings, memory: Memory, embedder: Embedder, stand_in: Analyst) -> None:
+        self.settings, self._embedder, self._stand_in = settings, embedder, stand_in
+        self.version = versions(settings)["facets"]
+        self.asker = Asker(
+            client_of(settings),
+            memory,
+            secret=settings.key,
+            prices=settings.prices,
+            concurrency=settings.claude_concurrency,
+            tokens_per_minute=settings.claude_tokens_per_minute,
+        )
+        self.batcher = Batcher(
+            self.asker,
+            most_requests=settings.batch_requests,
+            most_bytes=settings.batch_megabytes * MEGABYTE,
+            poll_seconds=settings.batch_poll_seconds,
+        )
+        self._clean = partial(_scrubbed, settings=settings)
+
+    # Conversations.
+
+    def extract(self, conversations: pl.DataFrame) -> pl.DataFrame:
+        """Facets of each conversation, in one call each (paper, G.4); those of which none came are unread, and why.
+
+        Raises AnalystError where more than CLIO_MAX_UNREAD_SHARE of them are: something is wrong with the asking.
+        """
+        outcomes = self._ask(list(self.questions(conversations)))
+        reasons = Counter(each.reason for each in outcomes if each.value is None)
+        unread = reasons.total()
+        if unread > max(FEW_UNREAD, self.settings.max_unread_share * conversations.height):
+            told = ", ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
+            raise AnalystError(
+                f"{unread:,} of {conversations.height:,} conversations could not be read ({told}), more than "
+                "CLIO_MAX_UNREAD_SHARE allows. What was answered is kept"
+            )
+        return _facets(conversations["conversation_id"], outcomes)
+
+    def submit(self, conversations: pl.DataFrame) -> int:
+        """Submit in batches what has no answer yet, after collecting what has come; how many were submitted."""
+        return self.batcher.submit(self.questions(conversations))
+
+    def questions(self, conversations: pl.DataFrame) -> Iterator[Question]:
+        """One question a conversation, in their order. How many are cut to CLIO_CLAUDE_WINDOW_TOKENS is counted."""
+        schema = self._facet_schema
+        system = EXTRACT.filled(own="")
+        counts = current_work().counts
+        for conversation, day, messages in conversations.select(
+            "conversation_id", "date", "messages"
+        ).iter_rows():
+            shown = transcript(messages, self.settings.claude_window_tokens)
+            counts["cut_conversations"] += shown.is_cut
+            yield self._facet_question(system, schema, shown, conversation, day)
+
+    def screen(self, conversations: pl.DataFrame, question: str) -> pl.DataFrame:
+        """Whether each conversation has to do with a question of the site's (paper, G.3): conversation_id, relates
+        (null where no answer came)."""
+        schema = object_of(relates=YES_NO)
+        system = SCREEN.filled(question=question)
+        outcomes = self._ask(
+            [
+                self._question(
+                    SCREEN,
+                    transcript(messages, self.settings.claude_window_tokens).text,
+                    schema,
+                    system=system,
+                    model=self.settings.claude_facet_model,
+                    about=(conversation,),
+                    day=day,
+                )
+                for conversation, day, messages in conversations.select(
+                    "conversation_id", "date", "messages"
+                ).iter_rows()
+            ]
+        )
+        relates = [each.value["relates"] if each.value else None for each in outcomes]
+        return conversations.select("conversation_id").with_columns(
+            pl.Series("relates", relates, dtype=pl.Boolean)
+        )
+
+    @property
+    def _facet_schema(self) -> dict[str, Any]:
+        return object_of(
+            request=TEXT,
+            task=TEXT,
+            language=one_of(*self.settings.partition_languages),
+            concerning=one_of(1, 2, 3, 4, 5),
+            refused=YES_NO,
+        )
+
+    def _facet_question(
+        self, system: str, schema: Mapping[str, Any], shown: Transcript, conversation: str, day: date
+    ) -> Question:
+        return self._question(
+            EXTRACT,
+            shown.text,
+            schema,
+            system=system,
+            model=self.settings.claude_facet_model,
+            check=_facet_faults,
+            clean=self._clean,
+            about=(conversation,),
+            day=day,
+        )
+
+    # Topics.
+
+    def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary | Refusal]:
+        """A name for each base cluster (paper, G.5), distinct from one another, or why there is none."""
+        return self._named(samples, NAME, _naming_data)
+
+    def rename(self, parents: Sequence[ParentSample]) -> list[Summary | Refusal]:
+        """A name for each parent from the children that it was given (paper, G.7), or why there is none."""
+        return self._named(parents, RENAME, _renaming_data)
+
+    def propose(self, inside: Sequence[Node], outside: Sequence[Node], wanted: int) -> list[Node]:
+        """About `wanted` parents for one neighbourhood (paper, G.7)."""
+        data = "\n".join(
+            (
+                blocks("topics", map(_topic, inside)),
+                blocks("neighbours", map(_topic, outside)),
+                block("wanted", str(wanted)),
+            )
+        )
+        answer = self._one(
+            PROPOSE, data, object_of(parents=list_of(PARENT)), partial(_parents_faults, "parents", wanted)
+        )
+        if answer is None:
+            return self._stand_in.propose(inside, outside, wanted)
+        return self._nodes(answer["parents"])
+
+    def deduplicate(self, proposed: Sequence[Node], wanted: int) -> list[Node]:
+        """The proposals of all neighbourhoods, merged to about `wanted` distinct ones."""
+        data = "\n".join((blocks("topics", map(_topic, proposed)), block("wanted", str(wanted))))
+        check = partial(_parents_faults, "names", wanted)
+        answer = self._one(DEDUPLICATE, data, object_of(names=list_of(PARENT)), check)
+        if answer is None:
+            return self._stand_in.deduplicate(proposed, wanted)
+        return self._nodes(answer["names"])
+
+    def assign(self, children: Sequence[Node], parents: Sequence[Node]) -> list[int]:
+        """For each child, the index of the one parent that fits it best, all in one call."""
+        data = "\n".join(
+            (
+                blocks("parents", _numbered(parents, "parent")),
+                blocks("topics", _numbered(children, "topic")),
+            )
+        )
+        schema = object_of(assignments=list_of(object_of(topic=INTEGER, parent=INTEGER)))
+        answer = self._one(ASSIGN, data, schema, partial(_assignment_faults, len(children), len(parents)))
+        if answer is None:
+            return self._stand_in.assign(children, parents)
+        chosen = {each["topic"]: each["parent"] - 1 for each in answer["assignments"]}
+        return [chosen[number] for number in range(1, len(children) + 1)]
+
+    def audit(self, samples: Sequence[AuditSample]) -> list[int]:
+        """Privacy score of each topic (paper, G.8), asked one by one, so that none speaks for another; 1 where no score
+        came."""
+        outcomes = self._ask(
+            [
+                self._question(AUDIT, topic(each.summary.name, each.summary.description), SCORE)
+                for each in samples
+            ]
+        )
+        current_work().counts["not_audited"] += sum(each.value is None for each in outcomes)
+        return [each.value["score"] if each.value else 1 for each in outcomes]
+
+    def _named(
+        self, samples: Sequence[Any], asked: Any, data: Callable[[Any], str]
+    ) -> list[Summary | Refusal]:
+        """Names of samples. Of those that come out alike the first keeps it; the others are asked once more."""
+        found = self._summaries(samples, asked, data)
+        again = _alike(found)
+        told = [
+            replace(samples[place], refused_for=("another topic is called so already",)) for place in again
+        ]
+        for place, answer in zip(again, self._summaries(told, asked, data), strict=True):
+            found[place] = answer
+        for place in _alike(found):
+            found[place] = Refusal(("another topic is called so already",))
+        return found
+
+    def _summaries(
+        self, samples: Sequence[Any], asked: Any, data: Callable[[Any], str]
+    ) -> list[Summary | Refusal]:
+        outcomes = self._ask(
+            [
+                self._question(
+                    asked, data(sample), SUMMARY, check=partial(_summary_faults, sample.vocabulary)
+                )
+                for sample in samples
+            ]
+        )
+        return [
+            Summary(each.value["name"].strip(), each.value["description"].strip())
+            if each.value
+            else Refusal((each.reason,))
+            for each in outcomes
+        ]
+
+    def _nodes(self, topics: Sequence[Mapping[str, str]]) -> list[Node]:
+        summaries = [Summary(each["name"].strip(), each["description"].strip()) for each in topics]
+        texts = pl.Series([f"{each.name}. {each.description}" for each in summaries], dtype=pl.String)
+        vectors = embed_texts(texts, self._embedder)
+        return [Node(summary, np.asarray(vector)) for summary, vector in zip(summaries, vectors, strict=True)]
+
+    # Asking.
+
+    def _question(
+        self, asked: Any, data: str, schema: Mapping[str, Any], system: str = "", model: str = "", **more: Any
+    ) -> Question:
+        return Question(
+            prompt=asked,
+            model=model or self.settings.claude_naming_model,
+            system=system or asked.text,
+            data=data,
+            schema=schema,
+            most_output=OUTPUT_TOKENS[asked.name],
+            thinking=self.settings.claude_thinking,
+            **more,
+        )
+
+    def _one(
+        self, asked: Any, data: str, schema: Mapping[str, Any], check: Callable[[Value], list[str]]
+    ) -> Value | None:
+        """The answer to one question about the tree; None where the stand-in is to do it, which is counted."""
+        (outcome,) = self._ask([self._question(asked, data, schema, check=check)])
+        current_work().counts["stood_in"] += outcome.value is None
+        return outcome.value
+
+    def _ask(self, questions: list[Question]) -> list[Remembered]:
+        if not questions:
+            return []
+        is_bulk = questions[0].prompt is EXTRACT or len(questions) >= BULK
+        if self.settings.claude_mode == "batch" and is_bulk:
+            return self.batcher.ask(questions)
+        if self.asker.memory.batches():
+            self.batcher.settle(questions)
+        return self.asker.ask(questions, len(questions))
+
+
+def _facets(ids: pl.Series, outcomes: Sequence[Remembered]) -> pl.DataFrame:
+    values = [each.value or {} for each in outcomes]
+    return pl.DataFrame(
+        {
+            "conversation_id": ids,
+            "status": [READ if each.value else UNREAD for each in outcomes],
+            "unread_reason": [None if each.value else each.reason for each in outcomes],
+            "request": [value.get("request") for value in values],
+            "task": [value.get("task") for value in values],
+            "read_language": [value.get("language") for value in values],
+            "concerning": [value.get("concerning") for value in values],
+            "refused": [value.get("refused") for value in values],
+        },
+        schema_overrides={
+            "unread_reason": pl.String,
+            "request": pl.String,
+            "task": pl.String,
+            "read_language": pl.String,
+            "concerning": pl.Int8,
+            "refused": pl.Boolean,
+        },
+    )
+
+
+def _scrubbed(values: Sequence[Value], settings: Settings) -> list[Value | None]:
+    """Facets as they may be kept; None where nothing is left of one."""
+    ids = pl.Series("conversation_id", [str(place) for place in range(len(values))])
+    kept = checked(_facets(ids, [Remembered(value) for value in values]))
+    return [
+        {
+            "request": row["request"],
+            "task": row["task"],
+            "language": row["read_language"],
+            "concerning": row["concerning"],
+            "refused": row["refused"],
+        }
+        if row["status"] == READ
+        else None
+        for row in kept.iter_rows(named=True)
+    ]
+
+
+def _facet_faults(value: Value) -> list[str]:
+    return [f"{name} is empty" for name in ("request", "task") if not value[name].strip()]
+
+
+def _naming_data(sample: NamingSample) -> str:
+    parts = [
+        _words(sample.vocabulary),
+        blocks("inside", _statements(sample.inside, INSIDE_TOKENS)),
+        blocks("outside", _statements(sample.outside, OUTSIDE_TOKENS)),
+        *_refused(sample.refused_for),
+    ]
+    return "\n".join(parts)
+
+
+def _renaming_data(sample: ParentSample) -> str:
+    heaviest = sorted(range(len(sample.children)), key=lambda place: (-sample.weights[place], place))
+    shown = [sample.children[place] for place in heaviest]
+    parts = [
+        _words(sample.vocabulary),
+        blocks("children", _within(map(_topic, shown), CHILDREN_TOKENS)),
+        *_refused(sample.refused_for),
+    ]
+    return "\n".join(parts)
+
+
+def _words(vocabulary: Vocabulary) -> str:
+    """Supported words, the most telling first."""
+    ranked = sorted(vocabulary.words, key=lambda word: (-vocabulary.words[word], word))
+    return block("words", " ".join(_within(ranked, WORDS_TOKENS)))
+
+
+def _statements(texts: Sequence[str], most_tokens: int) -> Iterator[str]:
+    return _within((block("s", text[:LONGEST_STATEMENT]) for text in texts), most_tokens)
+
+
+def _refused(reasons: Sequence[str]) -> list[str]:
+    return [block("refused", "; ".join(reasons))] if reasons else []
+
+
+def _within(texts: Iterator[str] | Sequence[str] | map[str], most_tokens: int) -> Iterator[str]:
+    """The first of the texts that together count no more; one at least."""
+    left = most_tokens
+    for place, text in enumerate(texts):
+        left -= estimated_tokens(text)
+        if left < 0 and place:
+            return
+        yield text
+
+
+def _topic(node: Node) -> str:
+    return topic(node.summary.name, node.summary.description)
+
+
+def _numbered(nodes: Sequence[Node], tag: str) -> Iterator[str]:
+    for number, node in enumerate(nodes, 1):
+        yield topic(node.summary.name, node.summary.description, tag, number)
+
+
+def _summary_faults(vocabulary: Vocabulary, value: Value) -> list[str]:
+    (found,) = faults([Summary(value["name"], value["description"])], [vocabulary])
+    return found
+
+
+def _parents_faults(field: str, wanted: int, value: Value) -> list[str]:
+    """Bounds of the number of parents are the paper's: half and one and a half times what is wanted (G.7)."""
+    given = value[field]
+    fewest, most = max(1, wanted // 2), max(2, wanted * 3 // 2)
+    found = []
+    if not fewest <= len(given) <= most:
+        found.append(f"there are {len(given)} {field}, and may be {fewest} to {most}")
+    names = [each["name"].strip() for each in given]
+    if any(not name for name in names):
+        found.append("a name is empty")
+    if any(len(name.split()) > NAME_WORDS or len(name) > NAME_CHARACTERS for name in names):
+        found.append(f"a name is longer than {NAME_WORDS} words")
+    if len({name.casefold() for name in names}) < len(names):
+        found.append("a name stands there twice")
+    return found
+
+
+def _assignment_faults(children: int, parents: int, value: Value) -> list[str]:
+    given = [each["topic"] for each in value["assignments"]]
+    found = []
+    if sorted(given) != list(range(1, children + 1)):
+        found.append(f"each of the {children} topics needs exactly one parent")
+    if any(not 1 <= each["parent"] <= parents for each in value["assignments"]):
+        found.append(f"a parent is none of the {parents} offered")
+    return found
+
+
+def _alike(found: Sequence[Summary | Refusal]) -> list[int]:
+    """Places of summaries whose name one before them has."""
+    seen: set[str] = set()
+    places = []
+    for place, each in enumerate(found):
+        if isinstance(each, Refusal):
+            continue
+        name = each.name.casefold()
+        if name in seen:
+            places.append(place)
+        seen.add(name)
+    return places
