@@ -7,11 +7,13 @@ from assets.conversations import raw_conversations
 from assets.day import day
 from assets.drift import drift_check
 from assets.embeddings import embeddings
+from assets.facet_batches import facet_batches
 from assets.facets import facets
 from assets.gate import gate_check
 from assets.hierarchy import hierarchy
 from assets.landing import landed, landing
 from assets.models import sql_checks, sql_models
+from assets.partitions import IN_BATCHES
 from assets.publishing import positions, published_cells
 from assets.release import release
 from assets.status import status
@@ -21,6 +23,7 @@ all_assets = [
     landing,
     landed,
     raw_conversations,
+    *([facet_batches] if IN_BATCHES else []),
     facets,
     embeddings,
     day,

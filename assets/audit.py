@@ -4,7 +4,7 @@ import polars as pl
 from dagster import AssetExecutionContext, asset
 
 from assets.clusters import latest
-from assets.common import about
+from assets.common import CLAUDE_POOL, about
 from assets.partitions import DATES, settings_used, window
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
@@ -33,7 +33,11 @@ STAGE = Stage(
 )
 
 
-@asset(**about(AUDITED_SUMMARIES, group="topics", kinds={"python", "duckdb"}), partitions_def=DATES)
+@asset(
+    **about(AUDITED_SUMMARIES, group="topics", kinds={"python", "duckdb"}),
+    pool=CLAUDE_POOL,
+    partitions_def=DATES,
+)
 def audited_summaries(
     context: AssetExecutionContext,
     hierarchy: Reader,

@@ -13,7 +13,7 @@ from dagster import (
     TableSchema,
 )
 
-from assets.partitions import SETTINGS
+from assets.partitions import ASKS_CLAUDE, SETTINGS
 from clio_dagster.tables import Table
 from clio_dagster.versions import STAGES
 
@@ -21,6 +21,9 @@ MANY_A_RUN = BackfillPolicy.single_run()
 """Where no model is paid, a backfill is one run that makes its partitions one after the other."""
 
 OWNERS = ["team:data-engineering"]
+
+CLAUDE_POOL = "claude" if ASKS_CLAUDE else None
+"""For steps that ask Claude: of all runs together, as many at a time as the pool has slots (dagster.yaml)."""
 
 RESTRICTED, PUBLISHED = {"clio/zone": "restricted"}, {"clio/zone": "published"}
 """Tags of assets by what may be seen of them, for a selection such as `tag:"clio/zone"=restricted` in the UI."""

@@ -6,12 +6,12 @@ Those whose text was purged keep the facets that were read from it.
 import polars as pl
 from dagster import AssetExecutionContext, asset
 
-from assets.common import about
-from assets.partitions import DATE_LANGUAGES
+from assets.common import CLAUDE_POOL, about
+from assets.partitions import DATE_LANGUAGES, IN_BATCHES
 from clio_dagster.conversations.landed import VERSION, read_landed
 from clio_dagster.facets import facets_of
 from clio_dagster.retention import with_standing
-from clio_dagster.tables import FACETS, RAW_CONVERSATIONS
+from clio_dagster.tables import FACET_BATCHES, FACETS, RAW_CONVERSATIONS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.readers import AnalystResource, identities
@@ -28,7 +28,13 @@ STAGE = Stage(
 )
 
 
-@asset(**about(FACETS, group="conversations", kinds={"polars", "duckdb"}), partitions_def=DATE_LANGUAGES)
+@asset(
+    **about(FACETS, group="conversations", kinds={"polars", "duckdb"}),
+    # In batches nothing is asked while this waits for them: it takes no place in the pool.
+    pool=None if IN_BATCHES else CLAUDE_POOL,
+    deps=[FACET_BATCHES.name] if IN_BATCHES else [],
+    partitions_def=DATE_LANGUAGES,
+)
 def facets(
     context: AssetExecutionContext, raw_conversations: Reader, site: Site, analyst: AnalystResource
 ) -> Slices:

@@ -6,7 +6,7 @@ import polars as pl
 from dagster import AssetExecutionContext, asset
 
 from assets.clusters import earlier, latest
-from assets.common import about
+from assets.common import CLAUDE_POOL, about
 from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.facets import CLUSTERED_BY
@@ -28,7 +28,7 @@ STAGE = Stage(
 )
 
 
-@asset(**about(HIERARCHY, group="topics", kinds={"python", "duckdb"}), partitions_def=DATES)
+@asset(**about(HIERARCHY, group="topics", kinds={"python", "duckdb"}), pool=CLAUDE_POOL, partitions_def=DATES)
 def hierarchy(
     context: AssetExecutionContext,
     clusters: Reader,

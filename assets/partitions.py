@@ -14,7 +14,7 @@ from dagster import (
     TimeWindowPartitionMapping,
 )
 
-from clio_dagster.settings import load_settings
+from clio_dagster.settings import load_settings, uses_claude
 
 # Named APIs that are not final yet, each pinned by a test in tests/test_upstream.py: any other warning is shown.
 for _category, _beginning in (
@@ -30,6 +30,10 @@ for _category, _beginning in (
 
 SETTINGS = load_settings()
 """Read once, when the code location loads: what decides partitions cannot change under a running one."""
+
+ASKS_CLAUDE = uses_claude(SETTINGS)
+IN_BATCHES = ASKS_CLAUDE and SETTINGS.claude_mode == "batch"
+"""Whether conversations are given to Claude, and whether in batches: an asset more."""
 
 SOURCES = DynamicPartitionsDefinition(name="sources")
 

@@ -30,11 +30,12 @@ from clio_dagster.progress import track
 from clio_dagster.release.contract import RELEASE_TABLES
 from clio_dagster.release.manifest import Check, Manifest, Version, make_manifest, parse_manifest
 from clio_dagster.release.write import recover, write_release
+from clio_dagster.settings import Settings, uses_claude
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED_CELLS, PUBLISHED_COVERAGE, RELEASES
 from resources.contracts import contracts
 from resources.erasure import held_dates
 from resources.fingerprints import Input, Slicemap, Stage
-from resources.readers import AnalystResource, EmbedderResource, identities
+from resources.readers import AnalystResource, EmbedderResource, claude_versions, identities
 from resources.retention import purged_days, why_closed
 from resources.site import Site
 from resources.stage import is_as_written
@@ -59,6 +60,9 @@ WHERE_NOT_WHAT = {
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url"),
     *("erasure_batch", "erasure_days"),
     *("landing_days", "raw_days", "facet_days"),
+    # Which models and prompts: in the analyst's identity.
+    *(name for name in Settings.model_fields if name.startswith(("claude_", "batch_", "budget_"))),
+    *("prices", "ledger_url", "max_unread_share"),
 }
 """Settings that say where things lie, or when and how fast they are made, and nothing that is published."""
 
@@ -70,6 +74,7 @@ def _uses(site: Site) -> dict[str, object]:
         "embedder": embedder,
         "key": key_identity(site.settings.key),
         "version": __version__,
+        **({"claude": claude_versions(site.settings)} if uses_claude(site.settings) else {}),
     }
 
 
@@ -172,7 +177,9 @@ def _publish(
         manifest = make_manifest(
             settings,
             date.fromisoformat(key),
-            analyst=Version(name=analyst.analyst.name, version=analyst.analyst.version),
+            analyst=Version(name=analyst.analyst.name, version=analyst.models),
+            prompts=analyst.prompts,
+            cost_usd=site.answers.cost_of(key),
             embedder=Version(name=embedder.embedder.name, version=embedder.embedder.version),
             checks=checks,
             sensitivity=settings.account_cap,

@@ -3,7 +3,7 @@
 One answer for the reconcile sensor, `clio run` and `clio status`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -17,15 +17,17 @@ from assets.clusters import STAGE as CLUSTERS
 from assets.conversations import STAGE as CONVERSATIONS
 from assets.day import STAGE as DAY
 from assets.embeddings import STAGE as EMBEDDINGS
+from assets.facet_batches import STAGE as FACET_BATCHES
 from assets.facets import STAGE as FACETS
 from assets.hierarchy import STAGE as HIERARCHY
 from assets.models import STAGES as MARTS
-from assets.partitions import SETTINGS, slices_of, window
+from assets.partitions import IN_BATCHES, SETTINGS, slices_of, window
 from assets.publishing import POSITIONS_STAGE as POSITIONS
 from assets.publishing import STAGE as CELLS
 from assets.release import STAGE as RELEASE
 from assets.summaries import STAGE as SUMMARIES
 from assets.verdicts import of_slices
+from clio_dagster.analyst.memory import Batch
 from clio_dagster.tables import RELEASES
 from resources.erasure import due_dates, held_dates, settle
 from resources.fingerprints import Look, Slicemap, Stage, changes
@@ -33,7 +35,7 @@ from resources.retention import purged_days, why_closed
 from resources.site import Site
 from resources.warehouse import Slice
 
-READ = (CONVERSATIONS, FACETS, EMBEDDINGS)
+READ = (CONVERSATIONS, *([FACET_BATCHES] if IN_BATCHES else []), FACETS, EMBEDDINGS)
 """Stages of a date and language, in order."""
 
 PUBLISH = (DAY, CLUSTERS, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
@@ -45,6 +47,7 @@ class State(StrEnum):
     STALE = "stale"
     MISSING = "never made"
     WAITING = "waiting"
+    BATCHED = "in a batch"
     UNCHECKED = "not checked"
     HELD = "held"
     TOMBSTONED = "tombstoned"
@@ -73,7 +76,7 @@ class Standing:
         ]
 
 
-DONE = (State.FRESH, State.HELD, State.TOMBSTONED)
+DONE = (State.FRESH, State.BATCHED, State.HELD, State.TOMBSTONED)
 """States in which there is nothing to be made, at least for now."""
 
 
@@ -91,6 +94,20 @@ class Day:
         return list(dict.fromkeys(each.partition for each in self.read if each.state not in DONE))
 
     @cached_property
+    def unsubmitted_slices(self) -> list[str]:
+        """Those whose conversations are to be given to Claude in batches first; none out of batch mode."""
+        return [
+            each.partition
+            for each in self.read
+            if each.stage == FACET_BATCHES.name and each.state not in DONE
+        ]
+
+    @cached_property
+    def is_in_batches(self) -> bool:
+        """Whether some slice waits for a batch to end: nothing is made of the date meanwhile."""
+        return any(each.state == State.BATCHED for each in self.read)
+
+    @cached_property
     def is_published(self) -> bool:
         """Whether no stage of the date is to be made, the release included."""
         return all(each.state in DONE for each in self.publish)
@@ -98,7 +115,7 @@ class Day:
     @property
     def is_fresh(self) -> bool:
         """Whether nothing of the date is to be made."""
-        return not self.stale_slices and self.is_published
+        return not self.stale_slices and not self.is_in_batches and self.is_published
 
     @property
     def is_held(self) -> bool:
@@ -137,6 +154,9 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
         )
         for each in days
     ]
+    if IN_BATCHES:
+        batches = site.answers.unsettled()
+        found = [_with_batches(day, batches) for day in found]
     purged = purged_days(site)
     found = [_as_closed(day, purged) for day in found] if purged else found
     held = held_dates(site)
@@ -148,6 +168,34 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
         else _with_unchecked(day, instance, stored)
         for day in found
     ]
+
+
+def _with_batches(day: Day, batches: Mapping[str, Sequence[Batch]]) -> Day:
+    """Facets are made of what was submitted, once nothing of it is in an open batch; where they are there as they would
+    be made now, nothing is submitted."""
+    by_stage = {(each.stage, each.partition): each for each in day.read}
+    for key in slices_of(day.date.isoformat()):
+        submitted, facets = by_stage[FACET_BATCHES.name, key], by_stage[FACETS.name, key]
+        if facets.state == State.FRESH:
+            by_stage[FACET_BATCHES.name, key] = replace(submitted, state=State.FRESH, why=())
+            continue
+        open_ = [each for each in batches.get(key, ()) if each.is_open]
+        if submitted.state not in DONE:
+            waiting, why = State.WAITING, f"waits for {FACET_BATCHES.name}"
+        elif open_:
+            waiting, why = State.BATCHED, "; ".join(map(in_words, open_))
+        else:
+            continue
+        for stage in (FACETS.name, EMBEDDINGS.name):
+            by_stage[stage, key] = replace(by_stage[stage, key], state=waiting, why=(why,))
+    return replace(day, read=tuple(by_stage.values()))
+
+
+def in_words(batch: Batch) -> str:
+    """How far a batch is, for whoever waits for it."""
+    done = batch.requests - batch.counts.get("processing", batch.requests)
+    name = batch.remote or "a batch that is being submitted"
+    return f"{name}: {done:,} of {batch.requests:,} done since {batch.submitted_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _as_closed(day: Day, purged: Collection[date]) -> Day:

@@ -25,6 +25,7 @@ _STATES = {
     State.STALE: "Those whose code, settings or inputs have changed since.",
     State.MISSING: "Those that could be made and never were.",
     State.WAITING: "Those that wait for an input.",
+    State.BATCHED: "Those that wait for a Message Batch to end.",
     State.UNCHECKED: "Those that no check has looked at since they were written.",
     State.HELD: "Those that wait for a batch of erasures.",
     State.TOMBSTONED: "Those that retention has closed.",

@@ -10,10 +10,12 @@ from dagster import Definitions, in_process_executor
 def build_definitions(**overrides: Any) -> Definitions:
     """The code location; `overrides` are settings that win over the environment (for tests)."""
     from assets import all_assets, all_checks
+    from assets.partitions import IN_BATCHES
     from resources.io_manager import WarehouseIOManager
     from resources.readers import AnalystResource, EmbedderResource
     from resources.site import Site
     from sensors.arrivals import arrivals
+    from sensors.batches import batches
     from sensors.jobs import jobs
     from sensors.reconcile import reconcile
     from sensors.retention import purge_daily, purge_job
@@ -26,7 +28,7 @@ def build_definitions(**overrides: Any) -> Definitions:
         asset_checks=all_checks,
         jobs=[*jobs, purge_job],
         schedules=[*schedules, purge_daily],
-        sensors=[arrivals, reconcile],
+        sensors=[arrivals, reconcile, *([batches] if IN_BATCHES else [])],
         resources={
             "site": site,
             "warehouse_io": WarehouseIOManager(site=site),

@@ -334,6 +334,13 @@ class Settings(BaseSettings):
         return read_or_make_key(self.key_file)
 
 
+def uses_claude(settings: Settings) -> bool:
+    """Whether CLIO_ANALYST names Claude: `auto` does where a key is set."""
+    return settings.analyst == "claude" or (
+        settings.analyst == "auto" and bool(os.environ.get("ANTHROPIC_API_KEY"))
+    )
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the site's settings; `overrides` win over the environment, the environment over `clio.toml`.
 

@@ -204,6 +204,22 @@ FACETS = Table(
     partitioned_by=("date", "language"),
 )
 
+FACET_BATCHES = Table(
+    "facet_batches",
+    "Message Batches in which a day and language's conversations were given to Claude. Written in batch mode alone.",
+    (
+        _DATE,
+        _LANGUAGE,
+        Column("batch", pl.String, "The API's id of the batch; empty while nobody has heard of it."),
+        Column("requests", pl.Int64, "Conversations submitted in it.", minimum=1),
+        Column("at_most_usd", pl.Float64, "What it may cost at most.", minimum=0),
+        Column("submitted_at", pl.Datetime("us", "UTC"), "When it was submitted."),
+        Column("ended_at", pl.Datetime("us", "UTC"), "When it ended; null while it is open.", nullable=True),
+    ),
+    key=("batch",),
+    partitioned_by=("date", "language"),
+)
+
 EMBEDDINGS = Table(
     "embeddings",
     "Unit vectors of the text facets that are clustered.",

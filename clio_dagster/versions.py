@@ -9,6 +9,7 @@ from __future__ import annotations
 
 STAGES = {
     "raw_conversations": 1,
+    "facet_batches": 1,
     "facets": 2,
     "embeddings": 1,
     "day": 1,

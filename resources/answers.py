@@ -205,6 +205,14 @@ class Answers:
         with self._ledger.engine.connect() as connection:
             return [Spending(*row) for row in connection.execute(query)]
 
+    def cost_of(self, day: str) -> float:
+        """Dollars spent on a date and its slices, whenever it was."""
+        query = sa.select(sa.func.sum(_bill.c.usd)).where(
+            sa.or_(_bill.c.partition == day, _bill.c.partition.startswith(f"{day}|"))
+        )
+        with self._ledger.engine.connect() as connection:
+            return float(connection.scalar(query) or 0.0)
+
     @property
     def _budget_since(self) -> date:
         return datetime.now(UTC).date() - timedelta(days=self._days - 1)
@@ -323,6 +331,28 @@ class Answers:
         )
         with self._ledger.engine.connect() as connection:
             return [_batch(row) for row in connection.execute(query)]
+
+    def unsettled(self) -> dict[str, list[Batch]]:
+        """Batches that are not collected, by partition."""
+        found: dict[str, list[Batch]] = {}
+        for each in self.batches():
+            found.setdefault(each.partition, []).append(each)
+        return found
+
+    def came_back_lacking(self, partitions: Collection[str]) -> dict[str, list[str]]:
+        """Names of the batches that ended without an answer to some question, by partition."""
+        query = (
+            sa.select(_batches.c.partition, _batches.c.name, _batches.c.counts)
+            .where(_batches.c.ended_at.is_not(None))
+            .order_by(_batches.c.name)
+        )
+        found: dict[str, list[str]] = {}
+        with self._ledger.engine.connect() as connection:
+            for partition, name, counts in connection.execute(query):
+                told = json.loads(counts)
+                if partition in partitions and told.get("succeeded", 0) < sum(told.values()):
+                    found.setdefault(partition, []).append(name)
+        return found
 
     def in_batches(self, keys: Collection[str]) -> dict[str, str]:
         with self._ledger.engine.connect() as connection:

@@ -113,6 +113,7 @@ def forget(site: Site, instance: DagsterInstance, accounts: Sequence[str]) -> Fo
         found.slices, lambda table, frame: without(table, frame, digests, found.conversations)
     )
     ids = found.conversations[CONVERSATION].unique().to_list()
+    site.answers.erase(ids)
     site.ledger.erase({ACCOUNT: list(digests), CONVERSATION: ids})
     site.warehouse.compact()
     _end(site, digests.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from dagster import ConfigurableResource
 
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.embedding import Embedder, make_embedder
-from clio_dagster.settings import Settings
+from clio_dagster.settings import Settings, uses_claude
 from resources.site import Site
 
 if TYPE_CHECKING:
@@ -55,6 +54,22 @@ class AnalystResource(ConfigurableResource):
         assert isinstance(self.analyst, ClaudeAnalyst)
         return self.analyst
 
+    @property
+    def models(self) -> str:
+        """Models that read and named; the analyst's version where it has none."""
+        settings = self.site.settings
+        names = (settings.claude_facet_model, settings.claude_naming_model)
+        return ", ".join(names) if uses_claude(settings) else self.analyst.version
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Version of each prompt."""
+        if not uses_claude(self.site.settings):
+            return {}
+        from clio_dagster.analyst.claude import PROMPTS
+
+        return {each.name: str(each.version) for each in PROMPTS}
+
     @cached_property
     def stand_in(self) -> Analyst | None:
         """Plain code that names what the analyst names wrongly twice; None where that is the analyst itself."""
@@ -80,19 +95,17 @@ def identities(settings: Settings, stage: str = "facets") -> tuple[str, str]:
     embedder = _embedder(settings.embedder, settings.threads)
     analyst = f"{OfflineAnalyst.name} {OfflineAnalyst.version}"
     if uses_claude(settings):
-        from clio_dagster.analyst.claude import versions
-
         # Of names and the tree, the stand-in does a part.
-        claude = f"claude {versions(settings)[stage]}"
+        claude = f"claude {claude_versions(settings)[stage]}"
         analyst = claude if stage == "facets" else f"{claude}, {analyst}"
     return analyst, identity(embedder)
 
 
-def uses_claude(settings: Settings) -> bool:
-    """Whether CLIO_ANALYST names Claude: `auto` does where a key is set."""
-    return settings.analyst == "claude" or (
-        settings.analyst == "auto" and bool(os.environ.get("ANTHROPIC_API_KEY"))
-    )
+def claude_versions(settings: Settings) -> dict[str, str]:
+    """Models and prompts of each stage that asks Claude."""
+    from clio_dagster.analyst.claude import versions
+
+    return versions(settings)
 
 
 def make_analyst(site: Site, embedder: Embedder) -> Analyst:

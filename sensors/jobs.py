@@ -2,6 +2,8 @@
 
 from dagster import AssetSelection, define_asset_job
 
+from assets.partitions import IN_BATCHES
+
 land = define_asset_job(
     "land",
     selection=AssetSelection.assets("landing"),
@@ -14,6 +16,13 @@ read = define_asset_job(
     description="A day and language: its conversations, their facets, their vectors.",
 )
 
+submit = define_asset_job(
+    "submit",
+    selection=AssetSelection.assets("raw_conversations", "facet_batches"),
+    description="A day and language: its conversations given to Claude, in batches.",
+)
+"""In batch mode alone."""
+
 publish = define_asset_job(
     "publish",
     selection=AssetSelection.groups("topics", "publishing", "staging", "marts"),
@@ -22,4 +31,4 @@ publish = define_asset_job(
     tags={"clio/lane": "publish"},
 )
 
-jobs = [land, read, publish]
+jobs = [land, *([submit] if IN_BATCHES else []), read, publish]

@@ -13,6 +13,7 @@ import polars as pl
 from dagster import DagsterInstance, Definitions
 from filelock import FileLock
 
+from assets.partitions import IN_BATCHES
 from assets.staleness import landed_days, reach, settle_made, standings
 from clio_dagster.conversations.landed import touched_days
 from clio_dagster.conversations.landing import NotConversations
@@ -96,7 +97,10 @@ def _run_sources(
     outcome.dates = sorted({*days} & reach(touched_days(settings.home, keys))) if sources else days
     stale = [day for day in standings(site, outcome.dates, instance) if not day.is_fresh]
     failures: list[str] = []
-    for first, last in contiguous(day.date for day in stale if day.stale_slices):
+    for first, last in contiguous(day.date for day in stale if day.unsubmitted_slices):
+        # All are submitted before the first is waited for.
+        failures += run_here(definitions, "submit", instance, tags=slice_range(first, last))
+    for first, last in contiguous(day.date for day in stale if day.stale_slices or day.is_in_batches):
         failures += run_here(definitions, "read", instance, tags=slice_range(first, last))
     if not failures:
         for first, last in contiguous(day.date for day in stale):
@@ -139,6 +143,15 @@ def backfill(
         outcome = Outcome(dates=dates)
         # Told at the end: it keeps nothing else from being made.
         refused = [f"{day}: {held[day]}" for day in sorted(asked & held.keys())]
+        if IN_BATCHES:
+            for first, last in contiguous(dates):
+                outcome.failures += run_here(
+                    definitions, "submit", instance, tags=slice_range(first, last) | tags
+                )
+            for key in slices:
+                outcome.failures += run_here(
+                    definitions, "submit", instance, tags=partition_range(key, key) | tags
+                )
         for first, last in contiguous(dates):
             outcome.failures += run_here(definitions, "read", instance, tags=slice_range(first, last) | tags)
         for key in slices:

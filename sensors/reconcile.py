@@ -24,14 +24,14 @@ from dagster import (
     sensor,
 )
 
-from assets.partitions import SETTINGS, window
+from assets.partitions import ASKS_CLAUDE, SETTINGS, window
 from assets.staleness import Day, is_closed, landed_days, standings
 from assets.status import summary
 from clio_dagster.tables import SOURCES
 from resources.erasure import due_dates, settle
 from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
-from sensors.jobs import land, publish, read
+from sensors.jobs import jobs, land, publish, read, submit
 from sensors.pipeline import CLIO_RUN
 from sensors.runs import ASKED_BY, UNFINISHED, contiguous, date_range, dates_of, days_between, partition_range
 
@@ -61,7 +61,7 @@ class Ask:
 
 @sensor(
     name="reconcile",
-    jobs=[land, read, publish],
+    jobs=jobs,
     minimum_interval_seconds=SETTINGS.tick_seconds,
     default_status=DefaultSensorStatus.RUNNING,
 )
@@ -118,15 +118,25 @@ def sources_to_land(site: Site, instance: DagsterInstance, running: Sequence[Dag
 def slices_to_read(
     days: Sequence[Day], running: Sequence[DagsterRun], instance: DagsterInstance
 ) -> Iterator[Ask]:
-    """Slices of which a stage is not fresh, of days that no run is at work on: whole days of them together."""
+    """Slices of which a stage is not fresh, of days that no run is at work on: whole days of them together.
+
+    In batch mode a day's conversations are submitted first, and it is read once all its batches have ended.
+    """
     busy = busy_dates(running)
-    stale = {
-        day.date: day
-        for day in days
-        if day.stale_slices and day.date not in busy and not _has_failed(read.name, day, instance)
-    }
-    for first, last in contiguous(stale, at_most=DAYS_A_RUN):
-        yield _together(read.name, [stale[day] for day in days_between(first, last)])
+    for job in (submit, read):
+        stale = {
+            day.date: day
+            for day in days
+            if (day.unsubmitted_slices if job is submit else _is_readable(day))
+            and day.date not in busy
+            and not _has_failed(job.name, day, instance)
+        }
+        for first, last in contiguous(stale, at_most=DAYS_A_RUN):
+            yield _together(job.name, [stale[day] for day in days_between(first, last)])
+
+
+def _is_readable(day: Day) -> bool:
+    return bool(day.stale_slices) and not day.unsubmitted_slices and not day.is_in_batches
 
 
 def dates_to_publish(
@@ -138,11 +148,15 @@ def dates_to_publish(
     when it has been mended.
     """
     busy = busy_dates(running)
-    pending = {day.date for day in days if day.stale_slices and not _has_failed(read.name, day, instance)}
+    pending = {
+        day.date
+        for day in days
+        if day.is_in_batches or (day.stale_slices and not _has_failed(_first_job(day), day, instance))
+    }
     changing = busy | pending
     ready: dict[date, Day] = {}
     for day in days:
-        if not is_closed(day.date, now) or day.is_published or day.stale_slices:
+        if not is_closed(day.date, now) or day.is_published or day.stale_slices or day.is_in_batches:
             continue
         if _has_failed(publish.name, day, instance):
             continue
@@ -189,19 +203,34 @@ def end_orphans(instance: DagsterInstance, site: Site) -> None:
 
 def _together(job: str, days: Sequence[Day]) -> Ask:
     """One run over consecutive days, and the same day by day, should one of them spoil it."""
-    if job == read.name:
-        languages = [key.split("|")[1] for day in days for key in day.stale_slices]
+    if job in (submit.name, read.name):
+        languages = [key.split("|")[1] for day in days for key in _slices(job, day)]
         tags = partition_range(f"{days[0].date}|{min(languages)}", f"{days[-1].date}|{max(languages)}")
     else:
         tags = date_range(days[0].date, days[-1].date)
     parts = () if len(days) == 1 else tuple(_together(job, [day]) for day in days)
-    return Ask(job, tags, _hash([_differences(job, day) for day in days]), parts=parts)
+    return Ask(job, tags, _hash([_differences(job, day) for day in days] + _budget()), parts=parts)
 
 
 def _differences(job: str, day: Day) -> list[Any]:
-    if job == read.name:
-        return [each.difference for each in day.read if each.partition in day.stale_slices]
+    if job in (submit.name, read.name):
+        return [each.difference for each in day.read if each.partition in _slices(job, day)]
     return [each.difference for each in day.publish]
+
+
+def _slices(job: str, day: Day) -> list[str]:
+    return day.unsubmitted_slices if job == submit.name else day.stale_slices
+
+
+def _first_job(day: Day) -> str:
+    return submit.name if day.unsubmitted_slices else read.name
+
+
+def _budget() -> list[Any]:
+    """Where a budget stops runs, what stopped is asked for again under another budget, and once a day."""
+    if SETTINGS.budget_usd is None or not ASKS_CLAUDE:
+        return []
+    return [SETTINGS.budget_usd, SETTINGS.budget_days, datetime.now(UTC).date().isoformat()]
 
 
 def _has_failed(job: str, day: Day, instance: DagsterInstance) -> bool:

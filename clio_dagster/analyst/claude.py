@@ -21,7 +21,7 @@ from clio_dagster.analyst.asking import Asker
 from clio_dagster.analyst.batches import MEGABYTE, Batcher
 from clio_dagster.analyst.blocks import Transcript, block, blocks, topic, transcript
 from clio_dagster.analyst.memory import Memory, Remembered
-from clio_dagster.analyst.prices import estimated_tokens
+from clio_dagster.analyst.prices import estimated_tokens, price_of
 from clio_dagster.analyst.prompts import prompt
 from clio_dagster.analyst.protocol import (
     Analyst,
@@ -66,9 +66,10 @@ FEW_UNREAD = 5
 BULK = 100
 """Questions from which on naming and audits go in batches too, where facets do."""
 
-EXTRACT, SCREEN, NAME, PROPOSE, DEDUPLICATE, ASSIGN, RENAME, AUDIT = map(
-    prompt, ("extract", "screen", "name", "propose", "deduplicate", "assign", "rename", "audit")
+PROMPTS = tuple(
+    map(prompt, ("extract", "screen", "name", "propose", "deduplicate", "assign", "rename", "audit"))
 )
+EXTRACT, SCREEN, NAME, PROPOSE, DEDUPLICATE, ASSIGN, RENAME, AUDIT = PROMPTS
 
 SUMMARY = object_of(description=TEXT, name=TEXT)
 PARENT = object_of(name=TEXT, description=TEXT)
@@ -116,28 +117,41 @@ def client_of(settings: Settings) -> Callable[[], anthropic.AsyncAnthropic]:
     return connect
 
 
+def asker_of(settings: Settings, memory: Memory) -> Asker:
+    return Asker(
+        client_of(settings),
+        memory,
+        secret=settings.key,
+        prices=settings.prices,
+        concurrency=settings.claude_concurrency,
+        tokens_per_minute=settings.claude_tokens_per_minute,
+    )
+
+
+def batcher_of(settings: Settings, memory: Memory) -> Batcher:
+    return Batcher(
+        asker_of(settings, memory),
+        most_requests=settings.batch_requests,
+        most_bytes=settings.batch_megabytes * MEGABYTE,
+        poll_seconds=settings.batch_poll_seconds,
+    )
+
+
 class ClaudeAnalyst:
-    """`analyst.protocol.Analyst` over the Messages API. `stand_in` does what Claude does wrongly twice."""
+    """`analyst.protocol.Analyst` over the Messages API. `stand_in` does what Claude does wrongly twice.
+
+    Raises PriceError for a model whose price is not known: its cost could not be kept within a budget.
+    """
 
     name = "claude"
 
     def __init__(self, settings: Settings, memory: Memory, embedder: Embedder, stand_in: Analyst) -> None:
         self.settings, self._embedder, self._stand_in = settings, embedder, stand_in
         self.version = versions(settings)["facets"]
-        self.asker = Asker(
-            client_of(settings),
-            memory,
-            secret=settings.key,
-            prices=settings.prices,
-            concurrency=settings.claude_concurrency,
-            tokens_per_minute=settings.claude_tokens_per_minute,
-        )
-        self.batcher = Batcher(
-            self.asker,
-            most_requests=settings.batch_requests,
-            most_bytes=settings.batch_megabytes * MEGABYTE,
-            poll_seconds=settings.batch_poll_seconds,
-        )
+        for model in (settings.claude_facet_model, settings.claude_naming_model):
+            price_of(model, settings.prices)
+        self.batcher = batcher_of(settings, memory)
+        self.asker = self.batcher.asker
         self._clean = partial(_scrubbed, settings=settings)
 
     # Conversations.
