@@ -55,6 +55,9 @@ def run(
         datetime | None,
         typer.Option("--date", formats=["%Y-%m-%d"], help="Day for records that carry no time of their own."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what Claude would cost; nothing is landed, made or sent.")
+    ] = False,
 ) -> None:
     """Land SOURCES and publish every date that they touch; what is fresh is kept. Without SOURCES, publish all that
     is stale."""
@@ -63,7 +66,10 @@ def run(
     missing = [str(source) for source in sources if not source.exists()]
     if missing:
         raise CallError(f"no such file or folder: {', '.join(missing)}")
-    _run(_settings(), sources)
+    if dry_run:
+        _estimate(_settings(), sources)
+    else:
+        _run(_settings(), sources)
 
 
 @app.command()
@@ -313,6 +319,48 @@ def purge(
 
 
 @app.command()
+def costs(
+    since: Annotated[
+        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="First day of spending (UTC).")
+    ] = None,
+    by: Annotated[
+        list[str],
+        typer.Option(
+            "--by", help="A line for each stage, model, date (that was made), or day (of spending)."
+        ),
+    ] = ["stage", "model"],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print every line of the bill.")] = False,
+) -> None:
+    """Show what Claude has cost, from the ledger."""
+    import json
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from resources.site import Site
+    from sensors.costs import BY, summed, totals
+
+    if unknown := sorted({*by} - BY.keys()):
+        raise CallError(f"--by takes {', '.join(BY)}; not {', '.join(unknown)}")
+    settings = _settings()
+    site = Site(overrides={"home": settings.home})
+    lines = site.answers.bill(since.date() if since else None)
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], default=str, indent=2))
+        return
+    shown = Table(*by, "calls", "prompt tokens", "from cache", "answers' tokens", "USD")
+    for name, row in summed(lines, by).items():
+        shown.add_row(*name, *row.cells)
+    shown.add_section()
+    shown.add_row(*("" for _ in by), *totals(lines).cells)
+    console.print(shown)
+    if settings.budget_usd is not None:
+        console.print(
+            f"${site.answers.spent():,.4f} of ${settings.budget_usd:,.2f} spent within {settings.budget_days} days."
+        )
+
+
+@app.command()
 def topics(
     day: Annotated[
         datetime | None,
@@ -397,6 +445,33 @@ def _settings(**overrides: Any) -> Settings:
         return load_settings(**overrides)
     except SettingsError as error:
         raise CallError(str(error)) from None
+
+
+def _estimate(settings: Settings, sources: list[Path]) -> None:
+    """What a run would cost, where Claude is the analyst."""
+    from clio_dagster.home import prepare
+    from clio_dagster.settings import uses_claude
+
+    if not uses_claude(settings):
+        raise CallError("the offline analyst costs nothing: --dry-run is for CLIO_ANALYST=claude")
+    prepare(settings)
+    with errors.status("Counting tokens"):
+        from dagster import DagsterInstance
+
+        from resources.readers import AnalystResource, EmbedderResource
+        from resources.site import Site
+        from sensors.estimate import estimate, table
+
+        site = Site(overrides={"home": settings.home})
+        analyst = AnalystResource(site=site, embedder=EmbedderResource(site=site)).claude
+        facets, topics = estimate(analyst, site, DagsterInstance.get(), sources)
+    console.print(table(facets, topics))
+    console.print(
+        f"{facets.conversations:,} conversations, {facets.answered:,} of them answered in the ledger. Tokens are "
+        "counted here, a word at four letters a token; topics at most, as if none had a name. "
+        f"{'Batch' if settings.claude_mode == 'batch' else 'Direct'} prices; nothing was sent.",
+        soft_wrap=True,
+    )
 
 
 def _run(settings: Settings, sources: list[Path]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import polars as pl
 
-from clio_dagster.analyst.protocol import Summary, Vocabulary
-from clio_dagster.clusters.summaries import keep_standing_names, vocabularies_frame, vocabularies_of
+from clio_dagster.analyst.protocol import NamingSample, Summary, Vocabulary
+from clio_dagster.clusters.summaries import chosen_names, vocabularies_frame, vocabularies_of
 
 WORDS = Vocabulary(
     {"bicycle": 1.0, "wheel": 1.0, "cake": 1.0, "oven": 1.0}, frozenset({frozenset({"bicycle", "wheel"})})
@@ -30,36 +32,42 @@ def answer(name: str) -> Summary:
     return Summary(name, "Users asked about it.")
 
 
-def test_a_topic_that_persists_keeps_its_name() -> None:
-    (kept,) = keep_standing_names(["t"], [answer("Oven")], [WORDS], previous(t="Cake"))
-    assert kept.name == "Cake"
+def kept(answers: dict[str, str], previous: pl.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Names of the topics, each answered with the given one, and which topics were asked for, time by time."""
+    samples = [NamingSample([topic], [], WORDS, "en", np.zeros(1, np.float32)) for topic in answers]
+    asked: list[list[str]] = []
+
+    def name(some: Sequence[NamingSample]) -> list[Summary]:
+        asked.append([sample.inside[0] for sample in some])
+        return [answer(answers[sample.inside[0]]) for sample in some]
+
+    chosen = chosen_names(list(answers), samples, name, previous)
+    return [summary.name for summary in chosen], asked
+
+
+def test_a_topic_that_persists_keeps_its_name_and_is_not_asked_for() -> None:
+    names, asked = kept({"t": "Oven", "new": "Wheel"}, previous(t="Cake"))
+    assert names == ["Cake", "Wheel"]
+    assert asked == [["new"]]
 
 
 def test_a_new_topic_takes_its_answer() -> None:
-    (kept,) = keep_standing_names(["new"], [answer("Oven")], [WORDS], previous(t="Cake"))
-    assert kept.name == "Oven"
+    assert kept({"new": "Oven"}, previous(t="Cake"))[0] == ["Oven"]
 
 
 def test_a_name_whose_words_lost_their_support_goes() -> None:
-    (kept,) = keep_standing_names(["t"], [answer("Oven")], [WORDS], previous(t="Zeppelin"))
-    assert kept.name == "Oven"
+    assert kept({"t": "Oven"}, previous(t="Zeppelin"))[0] == ["Oven"]
 
 
 def test_a_standing_name_gives_way_to_a_topic_that_is_now_called_so() -> None:
-    kept = keep_standing_names(
-        ["old", "new"], [answer("Wheel"), answer("Cake")], [WORDS, WORDS], previous(old="Cake")
-    )
-    assert [summary.name for summary in kept] == ["Wheel", "Cake"]
+    names, asked = kept({"old": "Wheel", "new": "Cake"}, previous(old="Cake"))
+    assert names == ["Wheel", "Cake"]
+    assert asked == [["new"], ["old", "new"]]
 
 
 def test_giving_way_may_take_several_steps() -> None:
-    kept = keep_standing_names(
-        ["a", "b", "new"],
-        [answer("Wheel"), answer("Oven"), answer("Cake")],
-        [WORDS] * 3,
-        previous(a="Cake", b="wheel"),
-    )
-    assert [summary.name for summary in kept] == ["Wheel", "Oven", "Cake"]
+    names, _ = kept({"a": "Wheel", "b": "Oven", "new": "Cake"}, previous(a="Cake", b="wheel"))
+    assert names == ["Wheel", "Oven", "Cake"]
 
 
 def test_vocabularies_survive_the_table() -> None:

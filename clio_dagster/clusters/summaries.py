@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
 
-from clio_dagster.analyst.protocol import Analyst, Summary, Vocabulary
+from clio_dagster.analyst.protocol import Analyst, NamingSample, Summary, Vocabulary
 from clio_dagster.clusters.sampling import naming_samples
 from clio_dagster.privacy.alike import began, traffic_of
 from clio_dagster.privacy.naming import named as named_by
@@ -54,9 +55,12 @@ def summarise(
     samples = naming_samples(
         passing, named, vectors[named["vector_row"].to_numpy()], vocabularies, seed=settings.seed
     )
-    answers = named_by(samples, analyst.name_clusters, stand_in.name_clusters if stand_in else None)
-    topics = passing["topic"].to_list()
-    chosen = keep_standing_names(topics, answers, [sample.vocabulary for sample in samples], previous)
+    chosen = chosen_names(
+        passing["topic"].to_list(),
+        samples,
+        partial(named_by, ask=analyst.name_clusters, stand_in=stand_in.name_clusters if stand_in else None),
+        previous,
+    )
     summaries = passing.select("date", "clustered_by", "cluster_id", "topic").with_columns(
         pl.Series("name", [summary.name for summary in chosen], dtype=pl.String),
         pl.Series("description", [summary.description for summary in chosen], dtype=pl.String),
@@ -64,27 +68,51 @@ def summarise(
     return summaries.select(*CLUSTER_SUMMARIES.schema), vocabularies_frame(passing, vocabularies)
 
 
-def keep_standing_names(
-    topics: list[str], answers: list[Summary], vocabularies: list[Vocabulary], previous: pl.DataFrame
+def chosen_names(
+    topics: Sequence[str],
+    samples: Sequence[NamingSample],
+    name: Callable[[Sequence[NamingSample]], list[Summary]],
+    previous: pl.DataFrame,
 ) -> list[Summary]:
-    """The name that a topic had, where its words are still supported and no other topic needs it; else its answer.
+    """The name that each topic had, where its words are still supported; the others are asked for.
 
-    Answers differ from one another and so do standing names, so a clash is between the two: the standing name
-    gives way, until none is left.
+    Where an answer is the name that another topic had, all are asked for, so that they come out distinct, and a
+    standing name stays where no answer needs it.
     """
+    standing = _standing(topics, [sample.vocabulary for sample in samples], previous)
+    open_ = [place for place in range(len(topics)) if place not in standing]
+    answers = dict(zip(open_, name([samples[place] for place in open_]), strict=True))
+    if _are_distinct({**standing, **answers}.values()):
+        return [standing.get(place) or answers[place] for place in range(len(topics))]
+    return _kept(standing, name(samples))
+
+
+def _standing(
+    topics: Sequence[str], vocabularies: Sequence[Vocabulary], previous: pl.DataFrame
+) -> dict[int, Summary]:
+    """By place, the latest name and description of each topic that had one whose words are all supported still."""
     had = {
         topic: Summary(name, description)
         for topic, name, description in previous.sort("date")
         .select("topic", "name", "description")
         .iter_rows()
     }
-    standing = {
+    return {
         place: had[topic]
         for place, (topic, vocabulary) in enumerate(zip(topics, vocabularies, strict=True))
         if topic in had
         and not violations(had[topic].name, vocabulary)
         and not violations(had[topic].description, vocabulary)
     }
+
+
+def _kept(standing: Mapping[int, Summary], answers: Sequence[Summary]) -> list[Summary]:
+    """The standing name of each place, where no other needs it; else its answer.
+
+    Answers differ from one another and so do standing names, so a clash is between the two: the standing name
+    gives way, until none is left.
+    """
+    standing = dict(standing)
     while True:
         chosen = [standing.get(place, answer) for place, answer in enumerate(answers)]
         uses = Counter(summary.name.casefold() for summary in chosen)
@@ -93,6 +121,11 @@ def keep_standing_names(
             return chosen
         for place in clashing:
             del standing[place]
+
+
+def _are_distinct(summaries: Iterable[Summary]) -> bool:
+    names = [summary.name.casefold() for summary in summaries]
+    return len({*names}) == len(names)
 
 
 def vocabularies_frame(clusters: pl.DataFrame, vocabularies: Mapping[int, Vocabulary]) -> pl.DataFrame:

@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from datetime import date as Date
@@ -48,6 +49,7 @@ __all__ = [
     "land",
     "landed_before",
     "read_landed",
+    "readable",
     "slice_hash",
     "source_key",
     "source_lock",
@@ -131,6 +133,22 @@ def land(
             return _Pass(path, key, settings, folder, now, chunks, erased or {}, closed).run(on_progress)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def readable(path: Path, settings: Settings, now: datetime) -> Iterator[ValidRecord]:
+    """The records of a file that would land, without landing them; the others are passed over."""
+    with tempfile.TemporaryDirectory(prefix="clio-") as scratch:
+        for entry in read_entries(
+            path, max_record_bytes=settings.max_record_bytes, scratch=Path(scratch) / "scratch"
+        ):
+            if entry.record is None:
+                continue
+            try:
+                conversation = recognise(entry.record)
+                if conversation is not None:
+                    yield validate(conversation, settings, now=now, user_characters=READ_CHARACTERS)
+            except Malformed:
+                continue
 
 
 def landed_before(home: Path, key: str, *, records: int, quarantined: pl.DataFrame) -> Landing | None:
