@@ -50,6 +50,7 @@ def hierarchy(
             date=date.fromisoformat(key),
             clustered_by=CLUSTERED_BY,
             stand_in=analyst.stand_in,
+            at_once=analyst.at_once,
         )
         return {HIERARCHY.name: tree}
 

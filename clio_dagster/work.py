@@ -1,4 +1,4 @@
-"""What is being made: which stage's partition, and what it has cost so far."""
+"""What is being made: which stage's partition, and what is worth knowing of the making."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Lock
 
 
 @dataclass(frozen=True)
 class Work:
-    """A stage's partition that a run is at work on; `counts` is what is worth knowing of it, by name."""
+    """A stage's partition that a run is at work on, with numbers by name. Many threads may be at it."""
 
     stage: str = ""
     partition: str = ""
     run: str = ""
-    counts: Counter[str] = field(default_factory=Counter, compare=False)
-    dollars: list[float] = field(default_factory=list, compare=False)
+    numbers: Counter[str] = field(default_factory=Counter, compare=False)
+    _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
-    @property
-    def numbers(self) -> dict[str, float]:
-        """Counts, and dollars where any were spent."""
-        spent = {"usd": round(sum(self.dollars), 6)} if self.dollars else {}
-        return {**self.counts, **spent}
+    def count(self, **numbers: float) -> None:
+        """Add to the numbers."""
+        with self._lock:
+            for name, number in numbers.items():
+                self.numbers[name] += number  # type: ignore[assignment]
 
 
 _at_work: ContextVar[Work | None] = ContextVar("clio_work", default=None)

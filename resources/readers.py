@@ -55,6 +55,12 @@ class AnalystResource(ConfigurableResource):
         return self.analyst
 
     @property
+    def at_once(self) -> int:
+        """How many questions it may be asked at a time, by threads."""
+        settings = self.site.settings
+        return settings.claude_concurrency if uses_claude(settings) else 1
+
+    @property
     def models(self) -> str:
         """Models that read and named; the analyst's version where it has none."""
         settings = self.site.settings

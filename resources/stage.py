@@ -169,7 +169,7 @@ class _Step:
         run = self.slices.context.op_execution_context.run_id
         with engine_time(name), quiet(name, key), at_work(name, key, run) as work:
             frames = self.slices.make(key)
-        return Made(key, fingerprint, frames, time.perf_counter() - started, work.numbers)
+        return Made(key, fingerprint, frames, time.perf_counter() - started, dict(work.numbers))
 
     def is_kept(self, key: str, fingerprint: str) -> bool:
         """Whether every table's slice was made from this, and still holds what was written."""

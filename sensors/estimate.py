@@ -16,6 +16,7 @@ from assets.staleness import landed_days, standings
 from clio_dagster.analyst.claude import ClaudeAnalyst
 from clio_dagster.analyst.estimate import Facets, Line, of_facets, of_topics
 from clio_dagster.analyst.questions import Question
+from clio_dagster.conversations.landed import read_receipt
 from clio_dagster.conversations.landing import readable
 from clio_dagster.settings import Settings
 from clio_dagster.tables import DAY, MESSAGES_TYPE, RAW_CONVERSATIONS
@@ -37,7 +38,7 @@ def estimate(
         else _of_stale(analyst, site, instance, counts)
     )
     facets = of_facets(questions, analyst.asker, site.settings)
-    if sources:
+    if sources and not _are_landed(site, sources):
         # What is there already is in the windows, too.
         for day, conversations in site.warehouse.read(DAY, None, ["date", "conversations"]).iter_rows():
             counts.setdefault(day.isoformat(), 0)
@@ -83,6 +84,11 @@ def _of_files(
                 "messages": [[message._asdict() for message in record.messages] for record in some],
             }
             yield from analyst.questions(pl.DataFrame(rows, schema=schema))
+
+
+def _are_landed(site: Site, sources: Iterable[Path]) -> bool:
+    keys = [each.key for source in sources for each in files_at(source)]
+    return all(read_receipt(site.settings.home, key).named for key in keys)
 
 
 def _of_stale(

@@ -115,10 +115,12 @@ class Asker:
             work,
         )
         for each in heard:
-            work.counts["calls"] += each.calls
-            work.counts["prompt_tokens"] += each.usage.prompt
-            work.counts["output_tokens"] += each.usage.output
-            work.dollars.append(each.usd)
+            work.count(
+                calls=each.calls,
+                prompt_tokens=each.usage.prompt,
+                output_tokens=each.usage.output,
+                usd=each.usd,
+            )
         return [outcomes[each.asked.key] for each in heard]
 
     async def hear(self, asked: Asked, sender: Sender) -> Heard:

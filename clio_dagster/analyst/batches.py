@@ -152,7 +152,7 @@ class Batcher:
                     memory.batch_lost(name)
                     raise
             memory.batch_submitted(name, remote)
-        work.counts["submitted"] += len(mine)
+        work.count(submitted=len(mine))
         return len(mine)
 
     async def _created(self, client: anthropic.AsyncAnthropic, requests: list[Any], noted: Batch) -> str:

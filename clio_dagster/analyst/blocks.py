@@ -19,7 +19,10 @@ _UNSEEN = re.compile(
 )
 
 ROLES = {"user": "user", "assistant": "assistant"}
-"""Roles as they are told; any other is `other`."""
+"""Tags of the turns by role; any other role is `other`."""
+
+TAGS_TOKENS = 7
+"""Tokens of a turn's own tags."""
 
 SHORTEST_PART = 64
 """Tokens below which a turn is left out rather than cut."""
@@ -42,10 +45,10 @@ def blocks(tag: str, inside: Iterable[str]) -> str:
     return "\n".join((f"<{tag}>", *inside, f"</{tag}>"))
 
 
-def topic(name: str, description: str, tag: str = "topic", number: int | None = None) -> str:
+def topic(name: str, description: str, number: int | None = None) -> str:
     """A topic, numbered where it is to be spoken of."""
     told = "" if number is None else f' n="{number}"'
-    return f"<{tag}{told}>{block('name', name)}{block('description', description)}</{tag}>"
+    return f"<topic{told}>{block('name', name)}{block('description', description)}</topic>"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def transcript(messages: Sequence[Mapping[str, str]], most_tokens: int) -> Trans
     A longer one is cut between turns: the first request stays, and so do the latest turns that fit, with a mark in
     between. A single turn that is too long for its part loses its own middle.
     """
-    sizes = [estimated_tokens(message["text"]) + 4 for message in messages]
+    sizes = [estimated_tokens(message["text"]) + TAGS_TOKENS for message in messages]
     if sum(sizes) <= most_tokens:
         return Transcript(_conversation(map(_turn, messages)))
     first = next((place for place, message in enumerate(messages) if message["role"] == "user"), 0)
@@ -89,7 +92,7 @@ def _conversation(turns: Iterable[str]) -> str:
 
 
 def _turn(message: Mapping[str, str]) -> str:
-    return block("turn", message["text"], role=ROLES.get(message["role"], "other"))
+    return block(ROLES.get(message["role"], "other"), message["text"])
 
 
 def _shortened(message: Mapping[str, str], size: int, most_tokens: int) -> str:
@@ -99,7 +102,7 @@ def _shortened(message: Mapping[str, str], size: int, most_tokens: int) -> str:
     characters = len(text) * most_tokens // size // 2
     role = ROLES.get(message["role"], "other")
     cut = f"{escaped(text[:characters])}<cut/>{escaped(text[len(text) - characters :])}"
-    return f'<turn role="{role}">{cut}</turn>'
+    return f"<{role}>{cut}</{role}>"
 
 
 def _with_marks(kept: Mapping[int, str], turns: int) -> Iterable[str]:

@@ -47,14 +47,14 @@ from clio_dagster.analyst.sending import AnalystError
 from clio_dagster.embedding import Embedder, embed_texts
 from clio_dagster.facets import checked
 from clio_dagster.privacy.naming import NAME_CHARACTERS, NAME_WORDS, faults
-from clio_dagster.settings import Settings
+from clio_dagster.settings import OTHER, Settings
 from clio_dagster.tables import READ, UNREAD
 from clio_dagster.work import current_work
 
 if TYPE_CHECKING:
     import anthropic
 
-INSIDE_TOKENS, OUTSIDE_TOKENS, WORDS_TOKENS, CHILDREN_TOKENS = 800, 300, 250, 1_500
+INSIDE_TOKENS, OUTSIDE_TOKENS, WORDS_TOKENS, CHILDREN_TOKENS = 450, 150, 150, 1_000
 """Tokens of a naming prompt's parts, so that no naming call sends more than 3,000."""
 
 LONGEST_STATEMENT = 240
@@ -170,7 +170,7 @@ class ClaudeAnalyst:
                 f"{unread:,} of {conversations.height:,} conversations could not be read ({told}), more than "
                 "CLIO_MAX_UNREAD_SHARE allows. What was answered is kept"
             )
-        return _facets(conversations["conversation_id"], outcomes)
+        return _facets(conversations["conversation_id"], outcomes, self.settings.partition_languages)
 
     def submit(self, conversations: pl.DataFrame) -> int:
         """Submit in batches what has no answer yet, after collecting what has come; how many were submitted."""
@@ -180,12 +180,12 @@ class ClaudeAnalyst:
         """One question a conversation, in their order. How many are cut to CLIO_CLAUDE_WINDOW_TOKENS is counted."""
         schema = self._facet_schema
         system = EXTRACT.filled(own="")
-        counts = current_work().counts
+        work = current_work()
         for conversation, day, messages in conversations.select(
             "conversation_id", "date", "messages"
         ).iter_rows():
             shown = transcript(messages, self.settings.claude_window_tokens)
-            counts["cut_conversations"] += shown.is_cut
+            work.count(cut_conversations=shown.is_cut)
             yield self._facet_question(system, schema, shown, conversation, day)
 
     def screen(self, conversations: pl.DataFrame, question: str) -> pl.DataFrame:
@@ -219,7 +219,7 @@ class ClaudeAnalyst:
         return object_of(
             request=TEXT,
             task=TEXT,
-            language=one_of(*self.settings.partition_languages),
+            language=TEXT,
             concerning=one_of(1, 2, 3, 4, 5),
             refused=YES_NO,
         )
@@ -278,8 +278,10 @@ class ClaudeAnalyst:
         """For each child, the index of the one parent that fits it best, all in one call."""
         data = "\n".join(
             (
-                blocks("parents", _numbered(parents, "parent")),
-                blocks("topics", _numbered(children, "topic")),
+                blocks(
+                    "parents", (block("parent", each.summary.name, n=n) for n, each in enumerate(parents, 1))
+                ),
+                blocks("topics", _numbered(children)),
             )
         )
         schema = object_of(assignments=list_of(object_of(topic=INTEGER, parent=INTEGER)))
@@ -298,7 +300,7 @@ class ClaudeAnalyst:
                 for each in samples
             ]
         )
-        current_work().counts["not_audited"] += sum(each.value is None for each in outcomes)
+        current_work().count(not_audited=sum(each.value is None for each in outcomes))
         return [each.value["score"] if each.value else 1 for each in outcomes]
 
     def _named(
@@ -361,7 +363,7 @@ class ClaudeAnalyst:
     ) -> Value | None:
         """The answer to one question about the tree; None where the stand-in is to do it, which is counted."""
         (outcome,) = self._ask([self._question(asked, data, schema, check=check)])
-        current_work().counts["stood_in"] += outcome.value is None
+        current_work().count(stood_in=outcome.value is None)
         return outcome.value
 
     def _ask(self, questions: list[Question]) -> list[Remembered]:
@@ -375,7 +377,7 @@ class ClaudeAnalyst:
         return self.asker.ask(questions, len(questions))
 
 
-def _facets(ids: pl.Series, outcomes: Sequence[Remembered]) -> pl.DataFrame:
+def _facets(ids: pl.Series, outcomes: Sequence[Remembered], languages: Sequence[str]) -> pl.DataFrame:
     values = [each.value or {} for each in outcomes]
     return pl.DataFrame(
         {
@@ -384,7 +386,7 @@ def _facets(ids: pl.Series, outcomes: Sequence[Remembered]) -> pl.DataFrame:
             "unread_reason": [None if each.value else each.reason for each in outcomes],
             "request": [value.get("request") for value in values],
             "task": [value.get("task") for value in values],
-            "read_language": [value.get("language") for value in values],
+            "read_language": _languages(outcomes, languages),
             "concerning": [value.get("concerning") for value in values],
             "refused": [value.get("refused") for value in values],
         },
@@ -402,12 +404,12 @@ def _facets(ids: pl.Series, outcomes: Sequence[Remembered]) -> pl.DataFrame:
 def _scrubbed(values: Sequence[Value], settings: Settings) -> list[Value | None]:
     """Facets as they may be kept; None where nothing is left of one."""
     ids = pl.Series("conversation_id", [str(place) for place in range(len(values))])
-    kept = checked(_facets(ids, [Remembered(value) for value in values]))
+    kept = checked(_facets(ids, [Remembered(value) for value in values], settings.partition_languages))
     return [
         {
             "request": row["request"],
             "task": row["task"],
-            "language": row["read_language"],
+            "language": row["read_language"] or "",
             "concerning": row["concerning"],
             "refused": row["refused"],
         }
@@ -415,6 +417,12 @@ def _scrubbed(values: Sequence[Value], settings: Settings) -> list[Value | None]
         else None
         for row in kept.iter_rows(named=True)
     ]
+
+
+def _languages(outcomes: Sequence[Remembered], known: Sequence[str]) -> list[str | None]:
+    """Languages that were answered, where they are some of the site's; `other` for any other code."""
+    answers = [each.value["language"].strip().casefold()[:2] if each.value else None for each in outcomes]
+    return [answer if answer in known else OTHER if answer else None for answer in answers]
 
 
 def _facet_faults(value: Value) -> list[str]:
@@ -470,9 +478,9 @@ def _topic(node: Node) -> str:
     return topic(node.summary.name, node.summary.description)
 
 
-def _numbered(nodes: Sequence[Node], tag: str) -> Iterator[str]:
+def _numbered(nodes: Sequence[Node]) -> Iterator[str]:
     for number, node in enumerate(nodes, 1):
-        yield topic(node.summary.name, node.summary.description, tag, number)
+        yield topic(node.summary.name, node.summary.description, number)
 
 
 def _summary_faults(vocabulary: Vocabulary, value: Value) -> list[str]:

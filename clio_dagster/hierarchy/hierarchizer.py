@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -37,6 +40,9 @@ NEAREST_OUTSIDE = 10
 
 ASSIGNED_AT_ONCE = 20
 """Children assigned under one order of the parents; the next group sees them shuffled anew."""
+
+
+T = TypeVar("T")
 
 
 class HierarchyError(RuntimeError):
@@ -74,6 +80,7 @@ def build_hierarchy(
     date: dt.date,
     clustered_by: str,
     stand_in: Analyst | None = None,
+    at_once: int = 1,
 ) -> tuple[pl.DataFrame, dict[str, Vocabulary]]:
     """The whole tree (tables.HIERARCHY) and each node's vocabulary by node_id.
 
@@ -84,7 +91,8 @@ def build_hierarchy(
     and takes part in the level above: at the top, parent_id is null at whatever level. A base node's id is
     `0-CLUSTER_ID`; parents are numbered in the order of their topics, so that no number tells a size.
     Conversations and accounts are distinct ones among counted members. `stand_in` names the parents that the
-    analyst names wrongly twice (privacy/naming.py); None where that is the analyst itself.
+    analyst names wrongly twice (privacy/naming.py); None where that is the analyst itself. Of neighbourhoods, and of
+    groups to be assigned, the analyst is asked about `at_once` at a time.
 
     Raises HierarchyError where the analyst proposes no parent or assigns outside what it was given.
     """
@@ -98,7 +106,7 @@ def build_hierarchy(
     for wanted in level_sizes(len(nodes), settings.top_topics)[1:]:
         if len(current) <= wanted:
             continue
-        families = _families([nodes[place] for place in current], wanted, analyst, settings, draw)
+        families = _families([nodes[place] for place in current], wanted, analyst, settings, draw, at_once)
         if len(families) < 2:
             break
         parents = [[current[child] for child in family] for family in families if len(family) > 1]
@@ -158,22 +166,31 @@ def _base(
 
 
 def _families(
-    children: list[_Topic], wanted: int, analyst: Analyst, settings: Settings, draw: np.random.Generator
+    children: list[_Topic],
+    wanted: int,
+    analyst: Analyst,
+    settings: Settings,
+    draw: np.random.Generator,
+    at_once: int,
 ) -> list[list[int]]:
     """Children, by their places, that belong under one parent each; parents that nobody chose are gone."""
     vectors = np.stack([child.vector for child in children])
-    proposed = _propose(children, vectors, wanted, analyst, settings)
+    proposed = _propose(children, vectors, wanted, analyst, settings, at_once)
     parents = analyst.deduplicate(proposed, wanted) if len(proposed) > 1 else proposed
     if not parents:
         raise HierarchyError("hierarchy: deduplicating the proposed parents left none")
     families: dict[int, list[int]] = {}
     order = draw.permutation(len(children))
-    for start in range(0, len(children), ASSIGNED_AT_ONCE):
-        group = order[start : start + ASSIGNED_AT_ONCE]
-        shuffled = draw.permutation(len(parents))
-        answers = analyst.assign(
+    groups = [order[start : start + ASSIGNED_AT_ONCE] for start in range(0, len(children), ASSIGNED_AT_ONCE)]
+    shuffles = [draw.permutation(len(parents)) for _ in groups]
+    assigned = _at_once(
+        lambda group, shuffled: analyst.assign(
             [children[child].node for child in group], [parents[place] for place in shuffled]
-        )
+        ),
+        list(zip(groups, shuffles, strict=True)),
+        at_once,
+    )
+    for group, shuffled, answers in zip(groups, shuffles, assigned, strict=True):
         if len(answers) != len(group) or not all(0 <= answer < len(parents) for answer in answers):
             raise HierarchyError("hierarchy: an assignment names no parent that was given")
         for child, answer in zip(group, answers, strict=True):
@@ -182,25 +199,41 @@ def _families(
 
 
 def _propose(
-    children: list[_Topic], vectors: np.ndarray, wanted: int, analyst: Analyst, settings: Settings
+    children: list[_Topic],
+    vectors: np.ndarray,
+    wanted: int,
+    analyst: Analyst,
+    settings: Settings,
+    at_once: int,
 ) -> list[Node]:
     labels = spherical_kmeans(
         vectors, max(1, round(len(children) / NEIGHBOURHOOD)), seed=settings.seed, threads=settings.threads
     )
     neighbourhoods = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
-    proposed: list[Node] = []
-    for inside, share in zip(
-        neighbourhoods, shares(wanted, [len(rows) for rows in neighbourhoods]), strict=True
-    ):
+
+    def of(inside: np.ndarray, share: int) -> list[Node]:
         middle = normalized(vectors[inside].mean(axis=0, keepdims=True))[0]
         nearest = np.argsort(-(vectors @ middle), kind="stable")
         outside = nearest[~np.isin(nearest, inside)][:NEAREST_OUTSIDE]
-        proposed += analyst.propose(
+        return analyst.propose(
             [children[row].node for row in inside], [children[row].node for row in outside], share
         )
+
+    wanted_of = shares(wanted, [len(rows) for rows in neighbourhoods])
+    found = _at_once(of, list(zip(neighbourhoods, wanted_of, strict=True)), at_once)
+    proposed = [node for nodes in found for node in nodes]
     if not proposed:
         raise HierarchyError("hierarchy: no parent was proposed")
     return proposed
+
+
+def _at_once(ask: Callable[..., T], about: Sequence[tuple[Any, ...]], at_once: int) -> list[T]:
+    """What an analyst answers about each, in order, asked about so many at a time."""
+    if at_once == 1 or len(about) < 2:
+        return [ask(*each) for each in about]
+    with ThreadPoolExecutor(min(at_once, len(about)), "clio-hierarchy") as pool:
+        asked = [pool.submit(copy_context().run, ask, *each) for each in about]
+        return [each.result() for each in asked]
 
 
 def _parents(
