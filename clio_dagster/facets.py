@@ -53,7 +53,11 @@ def checked(answers: pl.DataFrame) -> pl.DataFrame:
     """
     text = pl.col("request", "task").str.slice(0, _LOOKED_AT).str.strip_chars()
     answers = answers.unique("conversation_id", keep="first", maintain_order=True).with_columns(text)
-    kept = answers.with_columns(_scrubbed(answers["request"]), _scrubbed(answers["task"]))
+    names = ("request", "task")
+    scrubbed = _scrubbed(pl.concat([answers[name].rename("text") for name in names]))
+    kept = answers.with_columns(
+        scrubbed.slice(place * answers.height, answers.height).alias(name) for place, name in enumerate(names)
+    )
     is_read = (
         (pl.col("status") == READ)
         & (pl.col("request").str.len_chars() > 0)

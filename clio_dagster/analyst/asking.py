@@ -127,22 +127,22 @@ class Asker:
         """Ask one question; once more, with the reasons, where the answer is not as asked."""
         question = asked.question
         reply = await sender.send(question.params, question.at_most)
-        value, faults = await judged(question, reply)
+        value, faults = judged(question, reply)
         usage, calls = reply.usage, 1
         usd = self.cost(question, reply.usage)
         if faults and not reply.stopped:
             reply = await sender.send(question.again(reply.text, faults), question.at_most)
-            value, faults = await judged(question, reply)
+            value, faults = judged(question, reply)
             usage, calls = usage + reply.usage, 2
             usd += self.cost(question, reply.usage)
         return Heard(asked, value, reply.stopped or "; ".join(faults), usage, usd, calls, reply.is_lasting)
 
 
-async def judged(question: Question, reply: Reply) -> tuple[Value | None, list[str]]:
+def judged(question: Question, reply: Reply) -> tuple[Value | None, list[str]]:
     """The value of a reply, or what is wrong with it."""
     if reply.stopped:
         return None, [reply.stopped]
-    return await asyncio.to_thread(answered_as_asked, question, reply.text)
+    return answered_as_asked(question, reply.text)
 
 
 def _cleaned(heard: Sequence[Heard]) -> dict[str, Remembered]:

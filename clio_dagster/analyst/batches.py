@@ -280,12 +280,12 @@ class Batcher:
 
     async def _judged(self, asked: Asked, message: Any, sender: Sender, batch: str) -> Heard:
         reply = reply_of(message)
-        value, faults = await judged(asked.question, reply)
+        value, faults = judged(asked.question, reply)
         usage, usd, calls = reply.usage, self.asker.cost(asked.question, reply.usage, is_batch=True), 1
         if faults and not reply.stopped:
             # Repaired at once, at the full price: few are, and none waits a day more for it.
             reply = await sender.send(asked.question.again(reply.text, faults), asked.question.at_most)
-            value, faults = await judged(asked.question, reply)
+            value, faults = judged(asked.question, reply)
             usage, calls = usage + reply.usage, 2
             usd += self.asker.cost(asked.question, reply.usage)
         return Heard(asked, value, reply.stopped or "; ".join(faults), usage, usd, calls, batch=batch)

@@ -106,8 +106,11 @@ def client_of(settings: Settings) -> Callable[[], anthropic.AsyncAnthropic]:
         import anthropic
 
         try:
+            # aiohttp's pool looks up a free connection at once; httpx's asks every idle one, every time.
             return anthropic.AsyncAnthropic(
-                max_retries=settings.claude_retries, timeout=settings.claude_timeout_seconds
+                max_retries=settings.claude_retries,
+                timeout=settings.claude_timeout_seconds,
+                http_client=anthropic.DefaultAioHttpClient(timeout=settings.claude_timeout_seconds),
             )
         except anthropic.AnthropicError:
             raise AnalystError(

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from clio_dagster.analyst.prices import Usage, estimated_tokens
@@ -78,16 +78,17 @@ class Question:
     @cached_property
     def prompt_tokens(self) -> int:
         """Tokens of the prompt, about."""
-        return (
-            estimated_tokens(self.system)
-            + estimated_tokens(self.data)
-            + estimated_tokens(json.dumps(self.schema))
-        )
+        return _instructions_tokens(self.system, json.dumps(self.schema)) + estimated_tokens(self.data)
 
     @property
     def at_most(self) -> Usage:
         """What it may cost, if the cache helps nothing and the answer is as long as it may be."""
         return Usage(input=self.prompt_tokens, output=self.most_output)
+
+
+@lru_cache(maxsize=64)
+def _instructions_tokens(system: str, schema: str) -> int:
+    return estimated_tokens(system) + estimated_tokens(schema)
 
 
 def answered_as_asked(question: Question, text: str) -> tuple[Value | None, list[str]]:
