@@ -8,7 +8,7 @@ names pass P5 like anybody's, facets are scrubbed before they are kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -54,7 +54,7 @@ from clio_dagster.work import current_work
 if TYPE_CHECKING:
     import anthropic
 
-INSIDE_TOKENS, OUTSIDE_TOKENS, WORDS_TOKENS, CHILDREN_TOKENS = 450, 150, 150, 1_000
+INSIDE_TOKENS, OUTSIDE_TOKENS, WORDS_TOKENS, PAIRS_TOKENS, CHILDREN_TOKENS = 400, 120, 100, 120, 1_000
 """Tokens of a naming prompt's parts, so that no naming call sends more than 3,000."""
 
 LONGEST_STATEMENT = 240
@@ -105,17 +105,12 @@ def client_of(settings: Settings) -> Callable[[], anthropic.AsyncAnthropic]:
     def connect() -> anthropic.AsyncAnthropic:
         import anthropic
 
-        try:
-            # aiohttp's pool looks up a free connection at once; httpx's asks every idle one, every time.
-            return anthropic.AsyncAnthropic(
-                max_retries=settings.claude_retries,
-                timeout=settings.claude_timeout_seconds,
-                http_client=anthropic.DefaultAioHttpClient(timeout=settings.claude_timeout_seconds),
-            )
-        except anthropic.AnthropicError:
-            raise AnalystError(
-                "no key for the Messages API: set ANTHROPIC_API_KEY, or CLIO_ANALYST=offline"
-            ) from None
+        # aiohttp's pool looks up a free connection at once; httpx's asks every idle one, every time.
+        return anthropic.AsyncAnthropic(
+            max_retries=settings.claude_retries,
+            timeout=settings.claude_timeout_seconds,
+            http_client=anthropic.DefaultAioHttpClient(timeout=settings.claude_timeout_seconds),
+        )
 
     return connect
 
@@ -454,9 +449,15 @@ def _renaming_data(sample: ParentSample) -> str:
 
 
 def _words(vocabulary: Vocabulary) -> str:
-    """Supported words, the most telling first."""
-    ranked = sorted(vocabulary.words, key=lambda word: (-vocabulary.words[word], word))
-    return block("words", " ".join(_within(ranked, WORDS_TOKENS)))
+    """Supported words and pairs of them, the most telling first."""
+    weights = vocabulary.words
+    ranked = sorted(weights, key=lambda word: (-weights[word], word))
+    together = sorted(
+        (sorted(pair, key=lambda word: (-weights.get(word, 0.0), word)) for pair in vocabulary.pairs),
+        key=lambda pair: (-sum(weights.get(word, 0.0) for word in pair), pair),
+    )
+    pairs = _within((" ".join(pair) for pair in together), PAIRS_TOKENS)
+    return block("words", " ".join(_within(ranked, WORDS_TOKENS))) + "\n" + block("pairs", "; ".join(pairs))
 
 
 def _statements(texts: Sequence[str], most_tokens: int) -> Iterator[str]:
@@ -467,7 +468,7 @@ def _refused(reasons: Sequence[str]) -> list[str]:
     return [block("refused", "; ".join(reasons))] if reasons else []
 
 
-def _within(texts: Iterator[str] | Sequence[str] | map[str], most_tokens: int) -> Iterator[str]:
+def _within(texts: Iterable[str], most_tokens: int) -> Iterator[str]:
     """The first of the texts that together count no more; one at least."""
     left = most_tokens
     for place, text in enumerate(texts):

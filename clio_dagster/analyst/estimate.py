@@ -16,6 +16,7 @@ from clio_dagster.analyst.claude import (
     INSIDE_TOKENS,
     NAME,
     OUTSIDE_TOKENS,
+    PAIRS_TOKENS,
     PROPOSE,
     RENAME,
     WORDS_TOKENS,
@@ -102,7 +103,7 @@ def _of_date(conversations: int, settings: Settings) -> Iterator[tuple[str, int,
     yield (
         "cluster_summaries",
         base,
-        _usage(NAME, INSIDE_TOKENS + OUTSIDE_TOKENS + WORDS_TOKENS, SUMMARY_OUTPUT),
+        _usage(NAME, INSIDE_TOKENS + OUTSIDE_TOKENS + WORDS_TOKENS + PAIRS_TOKENS, SUMMARY_OUTPUT),
     )
     sizes = level_sizes(base, settings.top_topics)
     for below, wanted in pairwise(sizes):
@@ -114,7 +115,7 @@ def _of_date(conversations: int, settings: Settings) -> Iterator[tuple[str, int,
             (parts, PROPOSE, shown * TOPIC_TOKENS, proposals // parts),
             (1, DEDUPLICATE, wanted * TOPIC_TOKENS, proposals),
             (ceil(below / at_once), ASSIGN, (wanted + at_once) * TOPIC_TOKENS, at_once * ASSIGNMENT_OUTPUT),
-            (wanted, RENAME, children + WORDS_TOKENS, SUMMARY_OUTPUT),
+            (wanted, RENAME, children + WORDS_TOKENS + PAIRS_TOKENS, SUMMARY_OUTPUT),
         ):
             yield "hierarchy", calls, _usage(asked, data, output)
     yield "audited_summaries", sum(sizes), _usage(AUDIT, TOPIC_TOKENS, SCORE_OUTPUT)

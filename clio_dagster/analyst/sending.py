@@ -23,6 +23,8 @@ STOPPED = {
 }
 """Ends of an answer that leave none, by `stop_reason`."""
 
+NO_KEY = "no key for the Messages API: set ANTHROPIC_API_KEY, or CLIO_ANALYST=offline"
+
 NO_ANSWER = "rejected by the API"
 
 
@@ -64,7 +66,8 @@ class Sender:
         for _ in range(LOST_ANSWERS):
             try:
                 message = await self.client.messages.create(**params)
-                reply = reply_of(message)
+            except TypeError:
+                raise AnalystError(NO_KEY) from None
             except anthropic.APIStatusError as error:
                 return rejected(error)
             except anthropic.APIConnectionError as error:
@@ -72,7 +75,11 @@ class Sender:
                     f"{type(error).__name__}: the model could not be reached at {self._where}, and was tried "
                     f"{self.client.max_retries + 1} times. Run it again: it goes on where it stopped"
                 ) from None
-            except (anthropic.APIError, ValueError, TypeError, AttributeError):
+            except (anthropic.APIError, ValueError):
+                continue
+            try:
+                reply = reply_of(message)
+            except (TypeError, AttributeError):
                 continue
             if self._pace:
                 self._pace.correct(
