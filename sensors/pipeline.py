@@ -25,7 +25,7 @@ from resources.ledger import ALONE, EVERYTHING, WAIT_SECONDS
 from resources.site import Site
 from resources.sources import Found, bring_back, files_at, register
 from resources.stage import REMAKE
-from sensors.runs import contiguous, date_range, partition_range, run_here, slice_range
+from sensors.runs import contiguous, date_range, free_slots, partition_range, run_here, slice_range
 
 CLIO_RUN = "clio run"
 """The lease that `clio run` holds: while it does, nobody else asks for anything."""
@@ -56,6 +56,7 @@ def run_sources(
     call what it is about to make.
     """
     with alone(site):
+        free_slots(instance, site.ledger.living_runs())
         return _run_sources(definitions, instance, site, list(sources))
 
 
@@ -136,6 +137,7 @@ def backfill(
     """
     tags = {REMAKE: "yes"} if again else {}
     with alone(site):
+        free_slots(instance, site.ledger.living_runs())
         held = held_dates(site)
         asked = {*dates, *(date.fromisoformat(key.split("|")[0]) for key in slices)}
         dates = sorted({*dates} - held.keys())

@@ -33,7 +33,16 @@ from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
 from sensors.jobs import jobs, land, publish, read, submit
 from sensors.pipeline import CLIO_RUN
-from sensors.runs import ASKED_BY, UNFINISHED, contiguous, date_range, dates_of, days_between, partition_range
+from sensors.runs import (
+    ASKED_BY,
+    UNFINISHED,
+    contiguous,
+    date_range,
+    dates_of,
+    days_between,
+    free_slots,
+    partition_range,
+)
 
 DIFFERENCE = "clio/difference"
 """Run tag: a hash of what the run was to mend. Never asked for again, unless the run's process died."""
@@ -194,6 +203,7 @@ def busy_dates(running: Sequence[DagsterRun]) -> set[date]:
 def end_orphans(instance: DagsterInstance, site: Site) -> None:
     """Say of runs that their process is gone, where it took with it whoever should have said so."""
     alive = site.ledger.living_runs()
+    free_slots(instance, alive)
     since = datetime.now(UTC) - timedelta(seconds=2 * SETTINGS.lease_seconds)
     started = RunsFilter(statuses=[DagsterRunStatus.STARTED], updated_before=since)
     for run in instance.get_runs(started):

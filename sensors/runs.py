@@ -1,6 +1,6 @@
 """Partitions asked for as ranges, so that one run makes many: for schedules, and in this process for `clio run`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus, Definitions
@@ -132,6 +132,18 @@ def run_here(
                 raise KeyboardInterrupt
             failures.append(f"{event.step_key}: {failure_of(event)}")
     return failures or [f"{job} failed; see the run in `clio dev`"]
+
+
+def free_slots(instance: DagsterInstance, alive: Collection[str]) -> None:
+    """Give back the places in pools of runs that live no more: a run that was killed keeps its own for ever."""
+    storage = instance.event_log_storage
+    for key in storage.get_concurrency_keys():
+        found = storage.get_concurrency_info(key)
+        holders = {each.run_id for each in found.claimed_slots} | {
+            each.run_id for each in found.pending_steps
+        }
+        for run in holders.difference(alive):
+            storage.free_concurrency_slots_for_run(run)
 
 
 def failure_of(event: DagsterEvent) -> str:

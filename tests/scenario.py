@@ -26,8 +26,8 @@ CLIO = Path(sys.executable).with_name("clio")
 DAGSTER = Path(sys.executable).with_name("dagster")
 KEY = bytes(range(32))
 
-RESTRICTED = ("clio.duckdb", "landing", "demo")
-"""What in a home may hold conversations; nothing else may."""
+RESTRICTED = ("clio.duckdb", "landing", "demo", "ledger.sqlite")
+"""What in a home may hold conversations, or facets of them; nothing else may."""
 
 TIMED = {"quarantine", "sources", "releases", "frozen_parts"}
 """Tables that say when something was done, which no two runs agree on."""
