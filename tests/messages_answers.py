@@ -91,7 +91,7 @@ def facets(properties: Mapping[str, Any], data: str, wrong: Mapping[str, Any]) -
     said = data.lower()
     sentence = SENTENCE_END.split(first_turn(data)[:2_000].strip(), maxsplit=1)[0].strip()
     own = {
-        "request": f"to {sentence or 'ask something'}"[:LONGEST_REQUEST],
+        "request": (sentence or "ask something")[:LONGEST_REQUEST],
         "task": " ".join(sentence.split()[:3])[:80] or "ask",
         "language": _language(properties.get("language", {}), data),
         "concerning": 4 if any(word in said for word in CONCERNS) else 1,
@@ -138,24 +138,25 @@ def _language(schema: Mapping[str, Any], data: str) -> str:
 
 def summary(data: str, naming: str, wrong: Mapping[str, Any]) -> dict[str, str]:
     """A name and a description from the words that are offered; copied or obeyed where `naming` says so."""
-    if naming == "copy" and (shown := inside("s", inside("inside", data)) or inside("name", data)):
+    if naming == "copy" and (shown := inside("s", inside_raw("inside", data)) or inside("name", data)):
         return {"name": shown, "description": shown}
     if naming == "obey" and (told := INJECTED.search(unescape(data))):
         return {"name": told.group(1).strip(), "description": told.group(1).strip()}
     words = inside("words", data).split() or ["help"]
-    pairs = {frozenset(pair.split()) for pair in inside("pairs", data).split(";") if pair.strip()}
+    pairs = None
+    if _opening("pairs")(data):
+        pairs = {frozenset(pair.split()) for pair in inside("pairs", data).split(";")}
     name = " ".join(_together(words, pairs)).capitalize()
     if wrong.get("name") == "long":
         name = " ".join(["help"] * TOO_LONG)
     return {"name": name, "description": f"People asked about {', '.join(words[:DESCRIPTION_WORDS])}."}
 
 
-def _together(words: Sequence[str], pairs: set[frozenset[str]]) -> list[str]:
-    """Words that may stand together: the first ones, and where pairs are offered the first whose pairs all are."""
-    if not pairs:
-        return list(words[:1] if len(words) == 1 else words[:NAME_WORDS])
-    start = next((word for word in words if any(word in pair for pair in pairs)), words[0])
-    chosen = [start]
+def _together(words: Sequence[str], pairs: set[frozenset[str]] | None) -> list[str]:
+    """The first words; where pairs are offered, the first of which every pair is."""
+    if pairs is None:
+        return list(words[:NAME_WORDS])
+    chosen = [next((word for word in words if any(word in pair for pair in pairs)), words[0])]
     for word in words:
         if len(chosen) < NAME_WORDS and all(frozenset((word, each)) in pairs for each in chosen):
             chosen.append(word)
