@@ -90,7 +90,7 @@ class Service:
         if wait:
             self._refuse(request, 429, "tokens per minute", wait, **noted)
         elif fault in ("429", "529", "500"):
-            self._refuse(request, int(fault), "as asked for", self.controls.retry_after, fault, **noted)
+            self._fail(request, fault, **noted)
         elif fault == "drop":
             self._record(request, MESSAGES, 0, fault, **noted)
             self._send(request, Reply(0, b"", delivery=fault))
@@ -178,7 +178,7 @@ class Service:
                 await asyncio.sleep(0)
         noted = {"ids": ids, "items": [each.digest for each in items]}
         if fault in ("429", "529"):
-            self._refuse(request, int(fault), "as asked for", controls.retry_after, fault, **noted)
+            self._fail(request, fault, **noted)
             return
         if fault == "drop before":
             self._record(request, BATCHES, 0, fault, **noted)
@@ -189,7 +189,7 @@ class Service:
         self.batches[batch.identity] = batch
         self._later(self._work(batch))
         if fault == "500":
-            self._refuse(request, 500, "as asked for", 0.0, fault, **noted)
+            self._fail(request, fault, **noted)
         else:
             status = 0 if fault == "drop" else 200
             self._record(request, BATCHES, status, fault, **noted)
@@ -323,6 +323,11 @@ class Service:
     ) -> None:
         self._record(request, path or request.path, status, fault, **noted)
         self._send(request, _error(status, message, retry_after))
+
+    def _fail(self, request: Request, fault: str, **noted: Any) -> None:
+        """Refuse with a status that was asked for."""
+        retry_after = self.controls.retry_after if fault == "429" else 0.0
+        self._refuse(request, int(fault), "as asked for", retry_after, fault, **noted)
 
     def _send(self, request: Request, reply: Reply) -> None:
         """Send after the latency; for messages alone, and for their errors too."""
