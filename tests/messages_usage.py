@@ -52,10 +52,8 @@ def tokens(text: str) -> int:
     else:
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         classes = CLASSES[np.minimum(codes, BEYOND)]
-    in_word = np.zeros(len(classes) + 2, np.int8)
-    in_word[1:-1] = classes == WORD
-    edges = np.diff(in_word)
-    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+    others = np.flatnonzero(classes != WORD)
+    lengths = np.diff(others, prepend=-1, append=len(classes)) - 1
     return int(((lengths + 3) >> 2).sum()) + int(np.count_nonzero(classes == SIGN))
 
 
