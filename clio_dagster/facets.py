@@ -9,6 +9,8 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.embedding import Embedder, embed_texts
+from clio_dagster.own_columns import fitting, tables_of
+from clio_dagster.own_facets import Facet
 from clio_dagster.privacy.detector import scrub
 from clio_dagster.tables import DAY, EMBEDDINGS, FACETS, NOT_UNDERSTOOD, READ, UNREAD
 
@@ -23,9 +25,12 @@ _LOOKED_AT = 4_000
 """Characters of an answer that are scrubbed before it is cut to LONGEST_FACET."""
 
 
-def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
-    """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does."""
-    answers = checked(analyst.extract(conversations))
+def facets_of(conversations: pl.DataFrame, analyst: Analyst, own: Sequence[Facet] = ()) -> pl.DataFrame:
+    """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does.
+
+    A column more for each of the site's `own` facets.
+    """
+    answers = checked(analyst.extract(conversations), own)
     return (
         conversations.drop("messages")
         .join(answers, on="conversation_id", how="left", validate="1:1")
@@ -33,20 +38,29 @@ def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
             pl.col("status").fill_null(UNREAD),
             pl.lit(f"{analyst.name} {analyst.version}").alias("extractor"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in FACETS.schema.items())
+        .select(pl.col(name).cast(dtype) for name, dtype in tables_of(own)[FACETS.name].schema.items())
         .sort("conversation_id")
     )
 
 
-def checked(answers: pl.DataFrame) -> pl.DataFrame:
+def checked(answers: pl.DataFrame, own: Sequence[Facet] = ()) -> pl.DataFrame:
     """An analyst's facets as they may be kept: text scrubbed of personal data (P3) and cut, values in their bounds.
 
     Answers the model that copies a private string into a facet: whoever wrote them, they pass here. What was not
-    answered as asked is `unread`, with no facet; of two answers for one conversation the first counts.
+    answered as asked is `unread`, with no facet; of two answers for one conversation the first counts. An answer to
+    one of the site's `own` facets that it does not allow is null, and the conversation read all the same.
     """
-    text = pl.col("request", "task").str.slice(0, _LOOKED_AT).str.strip_chars()
-    answers = answers.unique("conversation_id", keep="first", maintain_order=True).with_columns(text)
-    kept = answers.with_columns(_scrubbed(answers["request"]), _scrubbed(answers["task"]))
+    own_texts = [facet.name for facet in own if facet.kind == "text"]
+    texts = ["request", "task", *own_texts]
+    answers = (
+        fitting(answers, own)
+        .unique("conversation_id", keep="first", maintain_order=True)
+        .with_columns(pl.col(texts).str.slice(0, _LOOKED_AT).str.strip_chars())
+    )
+    kept = answers.with_columns(_scrubbed(answers[name]) for name in texts).with_columns(
+        pl.when(pl.col(name).str.len_chars() > 0).then(name).alias(name) for name in own_texts
+    )
+    kept_if_read = ("request", "task", "concerning", "refused", *(facet.name for facet in own))
     is_read = (
         (pl.col("status") == READ)
         & (pl.col("request").str.len_chars() > 0)
@@ -59,7 +73,7 @@ def checked(answers: pl.DataFrame) -> pl.DataFrame:
         .then("status")
         .otherwise(pl.lit(UNREAD))
         .alias("status"),
-        *(pl.when(is_read).then(name).alias(name) for name in ("request", "task", "concerning", "refused")),
+        *(pl.when(is_read).then(name).alias(name) for name in kept_if_read),
     )
 
 

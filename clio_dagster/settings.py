@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clio_dagster.own_facets import Facet, facets_from
+
 OTHER = "other"
 """The language of a conversation whose language is none of the configured ones."""
 
@@ -99,6 +101,10 @@ class Settings(BaseSettings):
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads for numerics."
+    )
+
+    facets: Annotated[tuple[Facet, ...], NoDecode] = Field(
+        (), description="Facets of the site's own: `[[facets]]` in clio.toml, or a list as JSON."
     )
 
     # Privacy: thresholds (P4), support (P5), cells (P7).
@@ -202,6 +208,11 @@ class Settings(BaseSettings):
         if wrong or not value:
             raise ValueError(f"languages are ISO 639-1 codes such as en,es; not {wrong or 'an empty list'}")
         return value
+
+    @field_validator("facets", mode="before")
+    @classmethod
+    def _read_facets(cls, value: Any) -> Any:
+        return facets_from(value)
 
     @field_validator("timezone")
     @classmethod

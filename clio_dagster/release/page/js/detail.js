@@ -7,6 +7,7 @@ import { decoded, rowsOf, shareOf } from "./model.js";
 
 const SIGNIFICANT = 0.05;
 const MOST_VALUES = 8;
+const NUMBERED = /^<?-?\d/;
 const FACETS = {
   concerning: { title: "Concern", values: { 1: "1, harmless", 5: "5, grave" } },
   refused: { title: "Refused by the assistant", values: { true: "Refused", false: "Answered" } },
@@ -108,10 +109,21 @@ function facets(model, at) {
   return [...byFacet.entries()].sort(([a], [b]) => place(a) - place(b) || (a < b ? -1 : 1)).map(([facet, values]) => oneFacet(facet, values));
 }
 
+// A site's own facet is called what its column is called.
+function titled(facet) {
+  const words = facet.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+// "<10" comes before "10 to 20".
+function placeOf(value) {
+  return value.startsWith("<") ? parseFloat(value.slice(1)) - 1e-9 : parseFloat(value);
+}
+
 function oneFacet(facet, values) {
-  const { title, values: words } = FACETS[facet] ?? { title: facet, values: {} };
-  const isOrdered = values.every(({ value }) => /^\d/.test(value));
-  values.sort((a, b) => (isOrdered ? parseFloat(a.value) - parseFloat(b.value) : (b.share ?? -1) - (a.share ?? -1)));
+  const { title, values: words } = FACETS[facet] ?? { title: titled(facet), values: {} };
+  const isOrdered = values.every(({ value }) => NUMBERED.test(value));
+  values.sort((a, b) => (isOrdered ? placeOf(a.value) - placeOf(b.value) : (b.share ?? -1) - (a.share ?? -1)));
   const list = element("ul", { class: "bars" });
   for (const { value, conversations, share } of values.slice(0, MOST_VALUES)) {
     list.append(
