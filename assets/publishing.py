@@ -18,6 +18,7 @@ from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.tables import (
     AUDITED_SUMMARIES,
     CLUSTER_MEMBERS,
+    CLUSTERED_BY,
     CLUSTERS,
     EXACT_COVERAGE,
     FROZEN_PARTS,
@@ -92,8 +93,10 @@ def published_cells(
     def make(key: str) -> dict[str, pl.DataFrame]:
         audited = audited_summaries.read(key)
         members = site.warehouse.read(cluster_members.table, {"date": key, "day": key})
+        # Every conversation that was read has a request: what became of it there is what became of it.
         conversations = stages_of(
-            facets.read_days([key], FACET_COLUMNS), members, clusters.read(key), audited
+            facets.read_days([key], FACET_COLUMNS),
+            *(each.filter(clustered_by=CLUSTERED_BY) for each in (members, clusters.read(key), audited)),
         )
         quarantined = _quarantined(site, [key])[key]
         parts, withdrawals = _frozen(site, key)

@@ -12,10 +12,7 @@ from clio_dagster.embedding import Embedder, embed_texts
 from clio_dagster.own_columns import fitting, tables_of
 from clio_dagster.own_facets import Facet
 from clio_dagster.privacy.detector import scrub
-from clio_dagster.tables import DAY, EMBEDDINGS, FACETS, NOT_UNDERSTOOD, READ, UNREAD
-
-CLUSTERED_BY = "request"
-"""The text facet that is clustered by default, as in the paper's main analyses."""
+from clio_dagster.tables import CLUSTERED_BY, DAY, EMBEDDINGS, FACETS, NOT_UNDERSTOOD, READ, UNREAD
 
 LONGEST_FACET = 600
 """Characters that are kept of a text facet: two long sentences. A model that answers with the conversation itself is
@@ -84,15 +81,18 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(distinct, clean, default=None, return_dtype=pl.String)
 
 
-def vectors_of(facets: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:
-    """tables.EMBEDDINGS of one slice: a unit vector for each request there is; identical texts are embedded once."""
-    texts = facets.filter(pl.col(CLUSTERED_BY).is_not_null())
-    vectors = embed_texts(texts[CLUSTERED_BY], embedder)
+def vectors_of(facets: pl.DataFrame, embedder: Embedder, clustered_by: str = CLUSTERED_BY) -> pl.DataFrame:
+    """tables.EMBEDDINGS of one slice: a unit vector for each text there is of the facet `clustered_by`.
+
+    Identical texts are embedded once.
+    """
+    texts = facets.filter(pl.col(clustered_by).is_not_null())
+    vectors = embed_texts(texts[clustered_by], embedder)
     return texts.select(
         "conversation_id",
         "date",
         "language",
-        pl.lit(CLUSTERED_BY).alias("clustered_by"),
+        pl.lit(clustered_by).alias("clustered_by"),
         pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, embedder.dimensions)),
     ).select(*EMBEDDINGS.schema)
 
@@ -108,7 +108,11 @@ def day_of(
     counts = (
         pl.DataFrame({"language": list(languages)})
         .join(facets.group_by("language").agg(pl.len().alias("conversations")), on="language", how="left")
-        .join(embeddings.group_by("language").agg(pl.len().alias("embedded")), on="language", how="left")
+        .join(
+            embeddings.group_by("language").agg(pl.col("conversation_id").n_unique().alias("embedded")),
+            on="language",
+            how="left",
+        )
         .fill_null(0)
     )
     return counts.select(

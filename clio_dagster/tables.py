@@ -14,6 +14,9 @@ import polars as pl
 VECTOR_TYPE = pl.List(pl.Float32)
 """How vectors are declared; each table's writer fixes the width to the embedder's (pl.Array)."""
 
+CLUSTERED_BY = "request"
+"""The text facet that is always clustered, as in the paper's main analyses; a site may cluster others beside it."""
+
 MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "text": pl.String}))
 
 
