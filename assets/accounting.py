@@ -8,6 +8,7 @@ from datetime import date
 
 import polars as pl
 
+from assets.contracts import CLUSTERINGS, FACETS
 from assets.partitions import window
 from clio_dagster.conversations.landed import SOURCE, read_landed, read_receipt
 from clio_dagster.quality.accounting import covered, each_once, to_cluster, to_cover, to_embed, to_keep
@@ -18,7 +19,6 @@ from clio_dagster.tables import (
     CLUSTERS,
     EMBEDDINGS,
     EXACT_COVERAGE,
-    FACETS,
     HIERARCHY,
     RAW_CONVERSATIONS,
     Table,
@@ -77,8 +77,8 @@ def _landed(site: Site, keys: Sequence[str]) -> pl.DataFrame:
 
 def _embeddings(site: Site, keys: Sequence[str]) -> Sides:
     columns = (*_CONVERSATION, "clustered_by")
-    facets = rows_of(site, FACETS, keys, (*_CONVERSATION, "request"))
-    return to_embed(facets), each_once(rows_of(site, EMBEDDINGS, keys, columns), *columns)
+    facets = rows_of(site, FACETS, keys, (*_CONVERSATION, *CLUSTERINGS))
+    return to_embed(facets, CLUSTERINGS), each_once(rows_of(site, EMBEDDINGS, keys, columns), *columns)
 
 
 def _cluster_members(site: Site, keys: Sequence[str]) -> Sides:
@@ -126,7 +126,10 @@ ACCOUNTS: dict[str, tuple[str, Callable[[Site, Sequence[str]], Sides]]] = {
         "There is one row for each raw conversation; any other is of one that landed and whose text was purged.",
         _facets,
     ),
-    EMBEDDINGS.name: ("There is one vector for each conversation that has a request.", _embeddings),
+    EMBEDDINGS.name: (
+        "There is one vector for each conversation that has a request, or another text that is clustered.",
+        _embeddings,
+    ),
     CLUSTER_MEMBERS.name: ("Each vector of the window's days is in one cluster.", _cluster_members),
     CLUSTER_SUMMARIES.name: ("Exactly the clusters that pass the thresholds are named.", _cluster_summaries),
     AUDITED_SUMMARIES.name: ("The nodes are those of the hierarchy.", _audited_summaries),

@@ -5,6 +5,7 @@ from dagster import AssetExecutionContext, asset
 
 from assets.clusters import latest
 from assets.common import CLAUDE_POOL, about
+from assets.contracts import CLUSTERINGS
 from assets.partitions import DATES, settings_used, window
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
@@ -45,21 +46,21 @@ def audited_summaries(
     site: Site,
     analyst: AnalystResource,
 ) -> Slices:
-    def make(key: str) -> dict[str, pl.DataFrame]:
-        tree = hierarchy.read(key)
-        words = by_node(tree, vocabularies_of(vocabularies.read(key)))
-        before = latest(
-            site.warehouse.read(AUDITED_SUMMARIES, {"date": window(key)[:-1]}, ["date", "topic", "status"])
+    def audited(key: str, clustered_by: str) -> pl.DataFrame:
+        tree, base = (each.read(key).filter(clustered_by=clustered_by) for each in (hierarchy, vocabularies))
+        words = by_node(tree, vocabularies_of(base))
+        days = {"date": window(key)[:-1], "clustered_by": clustered_by}
+        before = latest(site.warehouse.read(AUDITED_SUMMARIES, days, ["date", "topic", "status"]))
+        return audit_tree(
+            tree,
+            vocabularies=words,
+            scores=lowest_scores(audit_samples(tree, words), [each.audit for each in analyst.auditors]),
+            settings=site.settings,
+            key=site.settings.key,
+            standing=frozenset(before.filter(status=PUBLISHED)["topic"]),
         )
-        return {
-            AUDITED_SUMMARIES.name: audit_tree(
-                tree,
-                vocabularies=words,
-                scores=lowest_scores(audit_samples(tree, words), [each.audit for each in analyst.auditors]),
-                settings=site.settings,
-                key=site.settings.key,
-                standing=frozenset(before.filter(status=PUBLISHED)["topic"]),
-            )
-        }
+
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        return {AUDITED_SUMMARIES.name: pl.concat(audited(key, by) for by in CLUSTERINGS)}
 
     return Slices(context, STAGE, site, make)

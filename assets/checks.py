@@ -22,12 +22,13 @@ from dagster import (
 )
 
 from assets.accounting import ACCOUNTS, rows_of
+from assets.contracts import TABLES
 from assets.partitions import DATE_LANGUAGES, DATES, SOURCES
 from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.quality.accounting import unaccounted
 from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, validate
-from clio_dagster.tables import FROZEN_PARTS, QUARANTINE, RELEASES, TABLES, Table
+from clio_dagster.tables import FROZEN_PARTS, QUARANTINE, RELEASES, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.retention import purged_partitions
 from resources.site import Site

@@ -7,11 +7,11 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, multi_asset
 
 from assets.common import MANY_A_RUN, outs
+from assets.contracts import CLUSTERINGS, FACETS
 from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.clusters.find import find_clusters
-from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.privacy.key import key_identity
-from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY, EMBEDDINGS, FACETS, FROZEN_PARTS
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY, EMBEDDINGS, FROZEN_PARTS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.site import Site
@@ -44,18 +44,21 @@ STAGE = Stage(
     ins={"day": AssetIn(partition_mapping=WINDOW)},
 )
 def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[Written, Written]:
-    def make(key: str) -> dict[str, pl.DataFrame]:
-        facets, vectors = read_window(site, key)
-        found, members = find_clusters(
+    def find(key: str, clustered_by: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        facets, vectors = read_window(site, key, clustered_by)
+        return find_clusters(
             facets,
             vectors,
             previous=site.warehouse.read(CLUSTERS, {"date": earlier(site, key)}),
             settings=site.settings,
             key=site.settings.key,
             date=date.fromisoformat(key),
-            clustered_by=CLUSTERED_BY,
+            clustered_by=clustered_by,
         )
-        return {CLUSTERS.name: found, CLUSTER_MEMBERS.name: members}
+
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        found, members = zip(*(find(key, by) for by in CLUSTERINGS), strict=True)
+        return {CLUSTERS.name: pl.concat(found), CLUSTER_MEMBERS.name: pl.concat(members)}
 
     written = write(Slices(context, STAGE, site, make))
     return written, written
@@ -75,16 +78,16 @@ def latest(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("date") == pl.col("date").max())
 
 
-def read_window(site: Site, key: str) -> tuple[pl.DataFrame, np.ndarray]:
-    """Facets of the window's conversations that have a vector, and the vectors, row by row.
+def read_window(site: Site, key: str, clustered_by: str) -> tuple[pl.DataFrame, np.ndarray]:
+    """Facets of the window's conversations that have a vector of `clustered_by`, and the vectors, row by row.
 
     A conversation that came under two days or languages is taken once, on the last of its days.
     """
-    embedded = site.warehouse.read(EMBEDDINGS, {"date": window(key), "clustered_by": CLUSTERED_BY})
+    embedded = site.warehouse.read(EMBEDDINGS, {"date": window(key), "clustered_by": clustered_by})
     facets = site.warehouse.read(
         FACETS,
         {"date": window(key)},
-        ["conversation_id", "account", "language", "date", "started_at", "request"],
+        ["conversation_id", "account", "language", "date", "started_at", clustered_by],
     )
     joined = (
         embedded.select("conversation_id", "date", "language", "vector")

@@ -4,8 +4,10 @@ import polars as pl
 from dagster import AssetExecutionContext, asset
 
 from assets.common import about
+from assets.contracts import CLUSTERINGS
 from assets.partitions import DATE_LANGUAGES
 from clio_dagster.facets import vectors_of
+from clio_dagster.own_facets import clustered
 from clio_dagster.tables import EMBEDDINGS, FACETS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
@@ -13,7 +15,11 @@ from resources.readers import EmbedderResource, identities
 from resources.site import Site
 from resources.stage import Slices
 
-STAGE = Stage((EMBEDDINGS,), (Input(FACETS),), uses=lambda site: {"embedder": identities(site.settings)[1]})
+STAGE = Stage(
+    (EMBEDDINGS,),
+    (Input(FACETS),),
+    uses=lambda site: {"embedder": identities(site.settings)[1]} | clustered(site.settings.facets),
+)
 
 
 @asset(**about(EMBEDDINGS, group="conversations", kinds={"numpy", "duckdb"}), partitions_def=DATE_LANGUAGES)
@@ -21,7 +27,7 @@ def embeddings(
     context: AssetExecutionContext, facets: Reader, site: Site, embedder: EmbedderResource
 ) -> Slices:
     def make(partition: str) -> dict[str, pl.DataFrame]:
-        columns = ["conversation_id", "date", "language", "request"]
-        return {EMBEDDINGS.name: vectors_of(facets.read(partition, columns), embedder.embedder)}
+        texts = facets.read(partition, ["conversation_id", "date", "language", *CLUSTERINGS])
+        return {EMBEDDINGS.name: pl.concat(vectors_of(texts, embedder.embedder, by) for by in CLUSTERINGS)}
 
     return Slices(context, STAGE, site, make)

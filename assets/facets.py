@@ -7,11 +7,14 @@ import polars as pl
 from dagster import AssetExecutionContext, asset
 
 from assets.common import CLAUDE_POOL, about
+from assets.contracts import FACETS
 from assets.partitions import DATE_LANGUAGES, IN_BATCHES
 from clio_dagster.conversations.landed import VERSION, read_landed
 from clio_dagster.facets import facets_of
+from clio_dagster.own_columns import fitting
+from clio_dagster.own_facets import asked
 from clio_dagster.retention import with_standing
-from clio_dagster.tables import FACET_BATCHES, FACETS, RAW_CONVERSATIONS
+from clio_dagster.tables import FACET_BATCHES, RAW_CONVERSATIONS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.readers import AnalystResource, identities
@@ -22,7 +25,7 @@ from resources.stage import Slices, partition_values
 STAGE = Stage(
     (FACETS,),
     (Input(RAW_CONVERSATIONS),),
-    uses=lambda site: {"analyst": identities(site.settings)[0]},
+    uses=lambda site: {"analyst": identities(site.settings)[0]} | asked(site.settings.facets),
     facts=landed_since_purge,
     sees=as_before_purge,
 )
@@ -39,11 +42,12 @@ def facets(
     context: AssetExecutionContext, raw_conversations: Reader, site: Site, analyst: AnalystResource
 ) -> Slices:
     def make(partition: str) -> dict[str, pl.DataFrame]:
-        made = facets_of(raw_conversations.read(partition), analyst.analyst)
+        own = site.settings.facets
+        made = facets_of(raw_conversations.read(partition), analyst.analyst, own)
         if partition not in purged_partitions(site, RAW_CONVERSATIONS):
             return {FACETS.name: made}
         stored = site.warehouse.read(FACETS, partition_values(FACETS, partition), list(FACETS.schema))
         landed = read_landed(site.settings.home, *partition.split("|"), columns=VERSION)
-        return {FACETS.name: with_standing(made, stored, landed, VERSION)}
+        return {FACETS.name: with_standing(made, fitting(stored, own), landed, VERSION)}
 
     return Slices(context, STAGE, site, make)

@@ -16,7 +16,7 @@ from assets.partitions import DATES
 from clio_dagster.clusters.summaries import vocabularies_of
 from clio_dagster.hierarchy.vocabularies import by_node
 from clio_dagster.privacy.gate import verify
-from clio_dagster.tables import AUDITED_SUMMARIES, VOCABULARIES
+from clio_dagster.tables import AUDITED_SUMMARIES, CLUSTERED_BY, VOCABULARIES
 from resources.site import Site
 from resources.slices import content_hash
 
@@ -49,12 +49,17 @@ def refused(site: Site, key: str) -> list[str]:
     stored = site.warehouse.slice_of(AUDITED_SUMMARIES, {"date": key})
     if stored is None:
         return [f"audited_summaries {key} is not there: materialize it first"]
-    reasons = verify(
-        audited,
-        vocabularies=by_node(audited, vocabularies_of(site.warehouse.read(VOCABULARIES, {"date": key}))),
-        settings=site.settings,
-        key=site.settings.key,
-    )
+    words = site.warehouse.read(VOCABULARIES, {"date": key})
+    reasons = [
+        f"by {tree['clustered_by'][0]}, {reason}" if tree["clustered_by"][0] != CLUSTERED_BY else reason
+        for tree in audited.partition_by("clustered_by", maintain_order=True)
+        for reason in verify(
+            tree,
+            vocabularies=by_node(tree, vocabularies_of(words.filter(clustered_by=tree["clustered_by"][0]))),
+            settings=site.settings,
+            key=site.settings.key,
+        )
+    ]
     if content_hash(audited) != stored.content_hash:
         reasons.append("audited_summaries was changed after the gate judged it: materialize it again")
     return reasons

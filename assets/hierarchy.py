@@ -7,9 +7,9 @@ from dagster import AssetExecutionContext, asset
 
 from assets.clusters import earlier, latest
 from assets.common import CLAUDE_POOL, about
+from assets.contracts import CLUSTERINGS
 from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import vocabularies_of
-from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.hierarchy.hierarchizer import build_hierarchy
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTER_SUMMARIES, CLUSTERS, HIERARCHY, VOCABULARIES
 from resources.fingerprints import Input, Stage
@@ -38,20 +38,28 @@ def hierarchy(
     site: Site,
     analyst: AnalystResource,
 ) -> Slices:
-    def make(key: str) -> dict[str, pl.DataFrame]:
+    def tree_of(key: str, clustered_by: str) -> pl.DataFrame:
+        summaries, found, members, words = (
+            each.read(key).filter(clustered_by=clustered_by)
+            for each in (cluster_summaries, clusters, cluster_members, vocabularies)
+        )
+        before = {"date": earlier(site, key), "clustered_by": clustered_by}
         tree, _ = build_hierarchy(
-            cluster_summaries.read(key),
-            clusters.read(key),
-            cluster_members.read(key),
-            vocabularies_of(vocabularies.read(key)),
+            summaries,
+            found,
+            members,
+            vocabularies_of(words),
             analyst.analyst,
-            previous=latest(site.warehouse.read(HIERARCHY, {"date": earlier(site, key)})),
+            previous=latest(site.warehouse.read(HIERARCHY, before)),
             settings=site.settings,
             date=date.fromisoformat(key),
-            clustered_by=CLUSTERED_BY,
+            clustered_by=clustered_by,
             stand_in=analyst.stand_in,
             at_once=analyst.at_once,
         )
-        return {HIERARCHY.name: tree}
+        return tree
+
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        return {HIERARCHY.name: pl.concat(tree_of(key, by) for by in CLUSTERINGS)}
 
     return Slices(context, STAGE, site, make)

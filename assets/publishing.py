@@ -7,19 +7,20 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, asset, multi_asset
 
 from assets.common import MANY_A_RUN, about, outs
+from assets.contracts import COUNTED_CONVERSATIONS, FACETS
 from assets.partitions import ALL_LANGUAGES, DATES, settings_used, slices_of
 from clio_dagster.clusters.positions import positions as positions_of
 from clio_dagster.coverage import exact_coverage_of, stages_of
 from clio_dagster.models.loader import SCHEMA
+from clio_dagster.own_facets import shown
 from clio_dagster.privacy.key import key_identity
 from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.tables import (
     AUDITED_SUMMARIES,
     CLUSTER_MEMBERS,
+    CLUSTERED_BY,
     CLUSTERS,
-    COUNTED_CONVERSATIONS,
     EXACT_COVERAGE,
-    FACETS,
     FROZEN_PARTS,
     POSITIONS,
     PUBLISHED_CELLS,
@@ -41,7 +42,10 @@ USES = (
     "epsilon_cell",
     "languages",
 )
-FACET_COLUMNS = ["conversation_id", "account", "language", "status", "turns", "concerning", "refused", "task"]
+FACET_COLUMNS = [
+    *("conversation_id", "account", "language", "status", "turns", "concerning", "refused", "task"),
+    *sorted(FACETS.own),
+]
 
 
 def _quarantined(site: Site, keys: Sequence[str]) -> dict[str, int]:
@@ -59,7 +63,9 @@ TABLES = (PUBLISHED_CELLS, EXACT_COVERAGE, PUBLISHED_COVERAGE, COUNTED_CONVERSAT
 STAGE = Stage(
     TABLES,
     (Input(AUDITED_SUMMARIES), Input(CLUSTERS), Input(CLUSTER_MEMBERS), Input(FACETS, slices_of)),
-    uses=lambda site: settings_used(*USES) | {"key": key_identity(site.settings.key)},
+    uses=lambda site: (
+        settings_used(*USES) | {"key": key_identity(site.settings.key)} | shown(site.settings.facets)
+    ),
     facts=_quarantined,
 )
 
@@ -87,8 +93,10 @@ def published_cells(
     def make(key: str) -> dict[str, pl.DataFrame]:
         audited = audited_summaries.read(key)
         members = site.warehouse.read(cluster_members.table, {"date": key, "day": key})
+        # Every conversation that was read has a request: what became of it there is what became of it.
         conversations = stages_of(
-            facets.read_days([key], FACET_COLUMNS), members, clusters.read(key), audited
+            facets.read_days([key], FACET_COLUMNS),
+            *(each.filter(clustered_by=CLUSTERED_BY) for each in (members, clusters.read(key), audited)),
         )
         quarantined = _quarantined(site, [key])[key]
         parts, withdrawals = _frozen(site, key)

@@ -69,7 +69,9 @@ WHERE_NOT_WHAT = {
 
 def _uses(site: Site) -> dict[str, object]:
     analyst, embedder = identities(site.settings)
-    return site.settings.model_dump(mode="json", exclude=WHERE_NOT_WHAT) | {
+    # A site that has no facets of its own is not told apart from one that could not have any.
+    without = WHERE_NOT_WHAT if site.settings.facets else WHERE_NOT_WHAT | {"facets"}
+    return site.settings.model_dump(mode="json", exclude=without) | {
         "analyst": analyst,
         "embedder": embedder,
         "key": key_identity(site.settings.key),

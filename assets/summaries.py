@@ -5,6 +5,7 @@ from dagster import AssetExecutionContext, multi_asset
 
 from assets.clusters import earlier, read_window
 from assets.common import CLAUDE_POOL, MANY_A_RUN, outs
+from assets.contracts import CLUSTERINGS
 from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import summarise
 from clio_dagster.privacy.key import key_identity
@@ -54,20 +55,26 @@ def cluster_summaries(
     site: Site,
     analyst: AnalystResource,
 ) -> tuple[Written, Written]:
-    def make(key: str) -> dict[str, pl.DataFrame]:
-        facets, vectors = read_window(site, key)
-        summaries, vocabularies = summarise(
-            clusters.read(key),
-            cluster_members.read(key),
+    def summaries_of(key: str, clustered_by: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        facets, vectors = read_window(site, key, clustered_by)
+        return summarise(
+            clusters.read(key).filter(clustered_by=clustered_by),
+            cluster_members.read(key).filter(clustered_by=clustered_by),
             facets,
             vectors,
             analyst.analyst,
-            previous=site.warehouse.read(CLUSTER_SUMMARIES, {"date": earlier(site, key)}),
+            previous=site.warehouse.read(
+                CLUSTER_SUMMARIES, {"date": earlier(site, key), "clustered_by": clustered_by}
+            ),
             settings=site.settings,
             key=site.settings.key,
+            clustered_by=clustered_by,
             stand_in=analyst.stand_in,
         )
-        return {CLUSTER_SUMMARIES.name: summaries, VOCABULARIES.name: vocabularies}
+
+    def make(key: str) -> dict[str, pl.DataFrame]:
+        summaries, vocabularies = zip(*(summaries_of(key, by) for by in CLUSTERINGS), strict=True)
+        return {CLUSTER_SUMMARIES.name: pl.concat(summaries), VOCABULARIES.name: pl.concat(vocabularies)}
 
     written = write(Slices(context, STAGE, site, make))
     return written, written

@@ -18,7 +18,7 @@ def stages_of(
     """`facets` of a day with `stage`: the one of tables.COVERAGE_STAGES that each conversation came to.
 
     `facets`: conversation_id, status and whatever else. `members`: tables.CLUSTER_MEMBERS rows of that date whose own
-    day it is.
+    day it is. Members, clusters and audited nodes are of one clustering.
     """
     leaves = audited.filter(pl.col("level") == 0).select(
         pl.col("node_id").str.split("-").list.last().cast(pl.Int32).alias("cluster_id"),

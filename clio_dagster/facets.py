@@ -9,11 +9,10 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.embedding import Embedder, embed_texts
+from clio_dagster.own_columns import fitting, tables_of
+from clio_dagster.own_facets import Facet
 from clio_dagster.privacy.detector import scrub
-from clio_dagster.tables import DAY, EMBEDDINGS, FACETS, NOT_UNDERSTOOD, READ, UNREAD
-
-CLUSTERED_BY = "request"
-"""The text facet that is clustered by default, as in the paper's main analyses."""
+from clio_dagster.tables import CLUSTERED_BY, DAY, EMBEDDINGS, FACETS, NOT_UNDERSTOOD, READ, UNREAD
 
 LONGEST_FACET = 600
 """Characters that are kept of a text facet: two long sentences. A model that answers with the conversation itself is
@@ -27,9 +26,12 @@ SAID_BY_SOME = ("unread_reason", "read_language")
 """Columns that not every analyst answers with."""
 
 
-def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
-    """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does."""
-    answers = checked(analyst.extract(conversations))
+def facets_of(conversations: pl.DataFrame, analyst: Analyst, own: Sequence[Facet] = ()) -> pl.DataFrame:
+    """tables.FACETS of one slice of tables.RAW_CONVERSATIONS: one row a conversation, whatever the analyst does.
+
+    A column more for each of the site's `own` facets.
+    """
+    answers = checked(analyst.extract(conversations), own)
     answers = answers.with_columns(
         pl.lit(None, pl.String).alias(name) for name in SAID_BY_SOME if name not in answers.columns
     )
@@ -40,24 +42,31 @@ def facets_of(conversations: pl.DataFrame, analyst: Analyst) -> pl.DataFrame:
             pl.col("status").fill_null(UNREAD),
             pl.lit(f"{analyst.name} {analyst.version}").alias("extractor"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in FACETS.schema.items())
+        .select(pl.col(name).cast(dtype) for name, dtype in tables_of(own)[FACETS.name].schema.items())
         .sort("conversation_id")
     )
 
 
-def checked(answers: pl.DataFrame) -> pl.DataFrame:
+def checked(answers: pl.DataFrame, own: Sequence[Facet] = ()) -> pl.DataFrame:
     """An analyst's facets as they may be kept: text scrubbed of personal data (P3) and cut, values in their bounds.
 
     Answers the model that copies a private string into a facet: whoever wrote them, they pass here. What was not
-    answered as asked is `unread`, with no facet; of two answers for one conversation the first counts.
+    answered as asked is `unread`, with no facet; of two answers for one conversation the first counts. An answer to
+    one of the site's `own` facets that it does not allow is null, and the conversation read all the same.
     """
-    text = pl.col("request", "task").str.slice(0, _LOOKED_AT).str.strip_chars()
-    answers = answers.unique("conversation_id", keep="first", maintain_order=True).with_columns(text)
-    names = ("request", "task")
-    scrubbed = _scrubbed(pl.concat([answers[name].rename("text") for name in names]))
-    kept = answers.with_columns(
-        scrubbed.slice(place * answers.height, answers.height).alias(name) for place, name in enumerate(names)
+    own_texts = [facet.name for facet in own if facet.kind == "text"]
+    texts = ["request", "task", *own_texts]
+    answers = (
+        fitting(answers, own)
+        .unique("conversation_id", keep="first", maintain_order=True)
+        .with_columns(pl.col(texts).str.slice(0, _LOOKED_AT).str.strip_chars())
     )
+    # All at once: a call of the detector costs more than a hundred texts in it.
+    scrubbed = _scrubbed(pl.concat([answers[name].rename("text") for name in texts]))
+    kept = answers.with_columns(
+        scrubbed.slice(place * answers.height, answers.height).alias(name) for place, name in enumerate(texts)
+    ).with_columns(pl.when(pl.col(name).str.len_chars() > 0).then(name).alias(name) for name in own_texts)
+    kept_if_read = ("request", "task", "concerning", "refused", *(facet.name for facet in own))
     is_read = (
         (pl.col("status") == READ)
         & (pl.col("request").str.len_chars() > 0)
@@ -70,7 +79,7 @@ def checked(answers: pl.DataFrame) -> pl.DataFrame:
         .then("status")
         .otherwise(pl.lit(UNREAD))
         .alias("status"),
-        *(pl.when(is_read).then(name).alias(name) for name in ("request", "task", "concerning", "refused")),
+        *(pl.when(is_read).then(name).alias(name) for name in kept_if_read),
     )
 
 
@@ -81,15 +90,18 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(distinct, clean, default=None, return_dtype=pl.String)
 
 
-def vectors_of(facets: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:
-    """tables.EMBEDDINGS of one slice: a unit vector for each request there is; identical texts are embedded once."""
-    texts = facets.filter(pl.col(CLUSTERED_BY).is_not_null())
-    vectors = embed_texts(texts[CLUSTERED_BY], embedder)
+def vectors_of(facets: pl.DataFrame, embedder: Embedder, clustered_by: str = CLUSTERED_BY) -> pl.DataFrame:
+    """tables.EMBEDDINGS of one slice: a unit vector for each text there is of the facet `clustered_by`.
+
+    Identical texts are embedded once.
+    """
+    texts = facets.filter(pl.col(clustered_by).is_not_null())
+    vectors = embed_texts(texts[clustered_by], embedder)
     return texts.select(
         "conversation_id",
         "date",
         "language",
-        pl.lit(CLUSTERED_BY).alias("clustered_by"),
+        pl.lit(clustered_by).alias("clustered_by"),
         pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, embedder.dimensions)),
     ).select(*EMBEDDINGS.schema)
 
@@ -105,7 +117,11 @@ def day_of(
     counts = (
         pl.DataFrame({"language": list(languages)})
         .join(facets.group_by("language").agg(pl.len().alias("conversations")), on="language", how="left")
-        .join(embeddings.group_by("language").agg(pl.len().alias("embedded")), on="language", how="left")
+        .join(
+            embeddings.group_by("language").agg(pl.col("conversation_id").n_unique().alias("embedded")),
+            on="language",
+            how="left",
+        )
         .fill_null(0)
     )
     return counts.select(

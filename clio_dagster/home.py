@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from clio_dagster.own_facets import as_json
 from clio_dagster.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
@@ -33,6 +34,8 @@ def prepare(settings: Settings) -> Path:
 def environment(settings: Settings) -> dict[str, str]:
     """The site's settings as CLIO_* variables: a process started in another folder finds another clio.toml."""
     values = settings.model_dump(exclude_unset=True, exclude_none=True)
+    if settings.facets:
+        values["facets"] = as_json(settings.facets)
     return {
         f"CLIO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
         for name, value in values.items()

@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clio_dagster.analyst.prices import Price
+from clio_dagster.own_facets import Facet, facets_from
 
 OTHER = "other"
 """The language of a conversation whose language is none of the configured ones."""
@@ -163,6 +164,10 @@ class Settings(BaseSettings):
         "unset: CLIO_HOME/ledger.sqlite.",
     )
 
+    facets: Annotated[tuple[Facet, ...], NoDecode] = Field(
+        (), description="Facets of the site's own: `[[facets]]` in clio.toml, or a list as JSON."
+    )
+
     # Privacy: thresholds (P4), support (P5), cells (P7).
     profile: Literal["default", "production"] = Field(
         "default",
@@ -264,6 +269,11 @@ class Settings(BaseSettings):
         if wrong or not value:
             raise ValueError(f"languages are ISO 639-1 codes such as en,es; not {wrong or 'an empty list'}")
         return value
+
+    @field_validator("facets", mode="before")
+    @classmethod
+    def _read_facets(cls, value: Any) -> Any:
+        return facets_from(value)
 
     @field_validator("timezone")
     @classmethod

@@ -14,12 +14,18 @@ import polars as pl
 VECTOR_TYPE = pl.List(pl.Float32)
 """How vectors are declared; each table's writer fixes the width to the embedder's (pl.Array)."""
 
+CLUSTERED_BY = "request"
+"""The text facet that is always clustered, as in the paper's main analyses; a site may cluster others beside it."""
+
 MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "text": pl.String}))
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, Polars type, meaning, and what values it may hold."""
+    """A column: its name, Polars type, meaning, and what values it may hold.
+
+    One that `is_own` is a facet of the site's own: slices written before it was named, or while it was another, stand.
+    """
 
     name: str
     dtype: Any
@@ -28,6 +34,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     accepted: tuple[str, ...] | None = None
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,11 @@ class Table:
     def schema(self) -> dict[str, Any]:
         """Polars schema, in column order."""
         return {column.name: column.dtype for column in self.columns}
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Names of the columns that are facets of the site's own."""
+        return frozenset(column.name for column in self.columns if column.is_own)
 
     def empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema=self.schema)

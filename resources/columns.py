@@ -51,7 +51,10 @@ def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str,
 
 
 def fit_table(connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) -> None:
-    """Create the table, or add the columns it lacks; WarehouseError for one that had another type before."""
+    """Create the table, or add the columns it lacks; WarehouseError for one that had another type before.
+
+    A facet of the site's own takes the type that it has now: what other slices hold that does not fit it becomes null.
+    """
     name = f"{SCHEMA}.{quoted(table.name)}"
     stored = column_types(connection, table.name)
     connection.register("incoming", frame.clear())
@@ -66,6 +69,10 @@ def fit_table(connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
             connection.execute(f"alter table {name} add column {quoted(column)} {dtype}")
         elif stored[column] != dtype and table.schema.get(column) == VECTOR_TYPE:
             _fit_vectors(connection, name, column, stored[column], dtype)
+        elif stored[column] != dtype and column in table.own:
+            connection.execute(
+                f"alter table {name} alter {quoted(column)} type {dtype} using try_cast({quoted(column)} as {dtype})"
+            )
         elif stored[column] != dtype:
             raise WarehouseError(
                 f"{table.name}.{column} is {stored[column]} in the table's other slices, {dtype} in the frame"
@@ -144,7 +151,9 @@ def as_contracted(table: Table, frame: pl.DataFrame, absent: Sequence[str]) -> p
     return frame.with_columns(
         *(pl.lit(None, table.schema[column]).alias(column) for column in absent),
         *(
-            _one_width(table, frame[column]) if dtype == VECTOR_TYPE else pl.col(column).cast(dtype)
+            _one_width(table, frame[column])
+            if dtype == VECTOR_TYPE
+            else pl.col(column).cast(dtype, strict=column not in table.own)
             for column, dtype in contracted
         ),
     )

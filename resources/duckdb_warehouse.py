@@ -336,7 +336,7 @@ def _thin(
     rows = connection.execute(
         f"select rows, content_hash, fingerprint, written_at from {_SLICES} {which}", names
     ).fetchall()
-    records = [as_thinned(Slice(table.name, partition, *row), frame, left) for row in rows]
+    records = [as_thinned(table, Slice(table.name, partition, *row), frame, left) for row in rows]
     for record in records:
         connection.execute(
             f"update {_SLICES} set rows = $rows, content_hash = $content_hash {which}",

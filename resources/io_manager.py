@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 from dagster import ConfigurableIOManager, InputContext, OutputContext
 
+from clio_dagster.own_columns import tables_of
 from clio_dagster.tables import Table
 from resources.contracts import contracts
 from resources.site import Site
@@ -37,7 +38,9 @@ class WarehouseIOManager(ConfigurableIOManager):
     site: Site
 
     def load_input(self, context: InputContext) -> Reader:
-        return Reader(self.site.warehouse, contracts()[context.asset_key.path[-1]])
+        name = context.asset_key.path[-1]
+        own = tables_of(self.site.settings.facets)
+        return Reader(self.site.warehouse, own.get(name) or contracts()[name])
 
     def handle_output(self, context: OutputContext, obj: Slices | Written | None) -> None:
         if obj is None:

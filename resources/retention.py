@@ -313,7 +313,7 @@ def _raw_stone(
             is_as_left = record.content_hash == hashes["rows_after"]
             hashes = {
                 "rows_before": hashes["rows_before"] if is_as_left else record.content_hash,
-                "rows_after": as_thinned(record, frame, remaining).content_hash,
+                "rows_after": as_thinned(RAW_CONVERSATIONS, record, frame, remaining).content_hash,
             }
     landed = before.landed if before else slice_hash(site.settings.home, row["date"], row["language"])
     return values | hashes | {"landed": landed}

@@ -145,7 +145,11 @@ def union(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
     with _naming_no_value(f"reading {table.name}"):
         return pl.concat(
             (
-                frame.cast({name: dtype for name, dtype in common.items() if name in frame.columns})
+                frame.with_columns(
+                    pl.col(name).cast(dtype, strict=name not in table.own)
+                    for name, dtype in common.items()
+                    if name in frame.columns
+                )
                 for frame in frames
             ),
             how="diagonal",

@@ -168,7 +168,7 @@ class S3Warehouse:
                 record = self._record(found) or Slice(
                     table.name, found.partition, frame.height, "", "", datetime.now(UTC)
                 )
-                thinned = as_thinned(record, frame, left)
+                thinned = as_thinned(table, record, frame, left)
                 etag = self._objects.put(found.entry.name, encoded(Pending(table, values, left, thinned)))
                 self._records[found.entry.name] = (etag, thinned)
                 changed.append(thinned)

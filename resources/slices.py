@@ -94,23 +94,23 @@ def prepare(table: Table, slice: Mapping[str, object], frame: pl.DataFrame, fing
         table.name,
         partition_text(table, values),
         frame.height,
-        content_hash(frame),
+        stored_hash(table, frame),
         fingerprint,
         datetime.now(UTC),
     )
     return Pending(table, values, frame, record)
 
 
-def as_thinned(record: Slice, before: pl.DataFrame, left: pl.DataFrame) -> Slice:
+def as_thinned(table: Table, record: Slice, before: pl.DataFrame, left: pl.DataFrame) -> Slice:
     """The record of a slice of whose rows `before` these are `left`.
 
     One that did not hold what its stage wrote keeps its content hash, so that it still does not.
     """
-    is_as_written = content_hash(before) == record.content_hash
+    is_as_written = stored_hash(table, before) == record.content_hash
     return replace(
         record,
         rows=left.height,
-        content_hash=content_hash(left) if is_as_written else record.content_hash,
+        content_hash=stored_hash(table, left) if is_as_written else record.content_hash,
     )
 
 
@@ -125,9 +125,10 @@ def conforming(table: Table, values: Mapping[str, object], frame: pl.DataFrame) 
     for name, dtype in frame.schema.items():
         if dtype == pl.Null:
             raise WarehouseError(f"{table.name}.{name} has no type: cast it before writing")
-    extra = [name for name in frame.columns if name not in table.schema]
+    contracted = [column for column in table.columns if not column.is_own]
+    extra = set(frame.columns) - {column.name for column in contracted}
     frame = frame.select(
-        *(_as_array(table, frame, column) for column in table.columns),
+        *(_as_array(table, frame, column) for column in contracted),
         *(
             pl.col(name).cast(pl.String) if _is_categorical(frame.schema[name]) else pl.col(name)
             for name in sorted(extra)
@@ -141,6 +142,17 @@ def conforming(table: Table, values: Mapping[str, object], frame: pl.DataFrame) 
     if duplicates:
         raise WarehouseError(f"{table.name}: {duplicates} rows repeat a key ({', '.join(table.key)})")
     return frame.sort(table.key)
+
+
+def stored_hash(table: Table, frame: pl.DataFrame) -> str:
+    """`content_hash` of a slice that is to be stored, or was read whole.
+
+    A column that the contract does not fix, and that holds nothing, says nothing: it is there because another slice has
+    it, or a facet of the site's own that nobody answered. It is left out.
+    """
+    fixed = [column.name for column in table.columns if not column.is_own and column.name in frame.columns]
+    others = (name for name in sorted(set(frame.columns) - set(fixed)) if frame[name].count())
+    return content_hash(frame.select(*fixed, *others))
 
 
 def content_hash(frame: pl.DataFrame) -> str:

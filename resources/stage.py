@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,13 @@ from dagster._core.errors import DagsterInvalidPropertyError
 from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
-from clio_dagster.tables import MESSAGES_TYPE, VECTOR_TYPE, Table
+from clio_dagster.tables import MESSAGES_TYPE, READ, VECTOR_TYPE, Table
 from clio_dagster.work import at_work
 from resources.fingerprints import Slicemap, Stage
 from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import refuse_closed
 from resources.site import Site
-from resources.slices import content_hash
+from resources.slices import stored_hash
 from resources.warehouse import Slice, Warehouse
 
 HELD_SECONDS, HELD_SLICES = 1.0, 64
@@ -197,12 +197,13 @@ class _Step:
             if fresh
             else ()
         )
+        own = sorted(name for table in tables for name in table.own)
         for made in self.held:
             by_table = {
                 table.name: next(results) if made.frames else self.stored[table.name][made.partition]
                 for table in tables
             }
-            self.written.records.append(_record(made, by_table))
+            self.written.records.append(_record(made, by_table, own))
         ledger.give(self.stage.name, [made.partition for made in self.held], self.holder)
         self.held.clear()
 
@@ -210,7 +211,7 @@ class _Step:
 def is_as_written(warehouse: Warehouse, table: Table, stored: Slice) -> bool:
     """Whether a slice still holds what its stage wrote: what was edited since is neither kept nor released."""
     values = partition_values(table, stored.partition)
-    return content_hash(warehouse.read(table, values)) == stored.content_hash
+    return stored_hash(table, warehouse.read(table, values)) == stored.content_hash
 
 
 def _is_taken_as_it_is(table: Table) -> bool:
@@ -218,12 +219,12 @@ def _is_taken_as_it_is(table: Table) -> bool:
     return any(column.dtype in (VECTOR_TYPE, MESSAGES_TYPE) for column in table.columns)
 
 
-def _record(made: Made, by_table: Mapping[str, Slice]) -> Record:
+def _record(made: Made, by_table: Mapping[str, Slice], own: Sequence[str]) -> Record:
     return Record(
         made,
         rows={name: result.rows for name, result in by_table.items()},
         hashes={name: result.content_hash for name, result in by_table.items()},
-        numbers=_numbers(made.frames) | dict(made.numbers),
+        numbers=_numbers(made.frames, own) | dict(made.numbers),
     )
 
 
@@ -232,8 +233,11 @@ def partition_values(table: Table, partition: str) -> dict[str, str]:
     return dict(zip(sorted(table.partitioned_by), partition.split("|"), strict=True))
 
 
-def _numbers(frames: Frames) -> dict[str, float]:
-    """Counts that are worth a plot and give nothing away: accounts, and what the slice withholds."""
+def _numbers(frames: Frames, own: Sequence[str]) -> dict[str, float]:
+    """Counts that are worth a plot and give nothing away: accounts, and what the slice withholds or lacks.
+
+    `own`: facets of the site's own, of which it is counted in how many conversations that were read each is null.
+    """
     numbers: dict[str, float] = {}
     for frame in frames.values():
         if "account" in frame.columns:
@@ -241,6 +245,8 @@ def _numbers(frames: Frames) -> dict[str, float]:
         if "status" in frame.columns:
             for status, count in frame["status"].value_counts().iter_rows():
                 numbers[status.replace(" ", "_")] = count
+            is_read = frame.filter(pl.col("status") == READ)
+            numbers |= {f"{name}_null": is_read[name].null_count() for name in own}
         if "passes" in frame.columns:
             numbers["suppressed"] = int((~frame["passes"]).sum())
     return numbers

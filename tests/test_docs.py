@@ -43,7 +43,10 @@ assets = pytest.mark.parametrize("name", SPECS)
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    return Site(overrides={"home": str(tmp_path / "home"), "key_file": str(tmp_path / "key")})
+    facets = [{"name": "user_goal", "question": "What for?", "kind": "text", "clustered": True}]
+    return Site(
+        overrides={"home": str(tmp_path / "home"), "key_file": str(tmp_path / "key"), "facets": facets}
+    )
 
 
 def sections(page: Path) -> dict[str, str]:

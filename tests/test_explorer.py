@@ -321,6 +321,98 @@ def test_search_ignores_case_and_accents_and_leads_to_the_topic(tmp_path: Path) 
     assert found["chosen"] == found["inTree"] == HOSTILE[2]
 
 
+def with_own_facet(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The tables with a number that the page has never heard of, of two topics."""
+    rows = [
+        (DAY, "1-0", "minutes_saved", "10 to 60", 300, 0.6),
+        (DAY, "1-0", "minutes_saved", "<10", 200, 0.4),
+        (DAY, "1-1", "minutes_saved", "10 to 60", 300, 0.75),
+        (DAY, "1-1", "minutes_saved", "60+", None, None),
+    ]
+    own = pl.DataFrame(rows, schema=tables["topic_facets"].schema, orient="row")
+    return tables | {"topic_facets": pl.concat([tables["topic_facets"], own])}
+
+
+@in_browser
+def test_a_facet_that_the_page_does_not_know_is_shown_and_narrows_the_topics(tmp_path: Path) -> None:
+    shown = driven(
+        tmp_path,
+        """
+        const choice = document.getElementById("facet-value");
+        const group = all("#facet-value optgroup").find((one) => one.label === "Minutes saved");
+        const options = [...group.children];
+        const choose = (value) => {
+          choice.value = value;
+          choice.dispatchEvent(new Event("change"));
+          const parts = [".name", ".size"];
+          return all("#results button").map((one) => parts.map((part) => one.querySelector(part).textContent));
+        };
+        const groups = all("#facet-value optgroup").map((one) => one.label);
+        answer = { options: options.map((one) => one.textContent), groups };
+        answer.found = choose(options[1].value);
+        answer.hint = text("#hint");
+        answer.few = choose(options[2].value);
+        choose(options[1].value);
+        const field = document.getElementById("search");
+        field.value = "odd";
+        field.dispatchEvent(new Event("input"));
+        answer.both = all("#results .name").map((one) => one.textContent);
+        all("#results button")[0].click();
+        field.value = "";
+        answer.none = choose("").length;
+        answer.tree = document.getElementById("tree").hidden;
+        const titled = (section) => section.querySelector("h3").textContent === "Minutes saved";
+        const section = all("#detail section").find(titled);
+        answer.panel = [...section.querySelectorAll(".label")].map((one) => one.textContent);
+        """,
+        with_own_facet(hostile_tables()),
+    )
+    assert shown == {
+        "options": ["<10", "10 to 60", "60+"],
+        "groups": ["Concern", "Refused by the assistant", "Messages in the conversation", "Minutes saved"],
+        "found": [["Plain names", "75%"], ["Odd names", "60%"]],
+        "hint": "Minutes saved: 10 to 60. 2 topics found, the largest share of it first",
+        "few": [["Plain names", "few"]],
+        "both": ["Odd names"],
+        "none": 0,
+        "tree": False,
+        "panel": ["<10", "10 to 60"],
+    }
+
+
+@in_browser
+def test_topics_of_two_trees_are_told_apart_the_requests_first(tmp_path: Path) -> None:
+    tables = hostile_tables()
+    both = {
+        name: pl.concat(
+            frame.with_columns(clustered_by=pl.lit(by))
+            if "topic" not in frame.columns
+            else frame.with_columns(clustered_by=pl.lit(by), topic=pl.lit(by) + pl.col("topic"))
+            for by in ("goal", "request")
+        )
+        if name != "coverage"
+        else frame
+        for name, frame in tables.items()
+    }
+    shown = driven(
+        tmp_path,
+        """
+        const choice = document.getElementById("clustered-by");
+        answer = { trees: [...choice.options].map((one) => one.value), first: choice.value, hidden: choice.hidden };
+        const field = document.getElementById("search");
+        field.value = "odd";
+        field.dispatchEvent(new Event("input"));
+        answer.paths = all("#results .path").map((one) => one.textContent);
+        all("#results button")[1].click();
+        answer.then = choice.value;
+        """,
+        both,
+    )
+    assert shown["trees"] == ["request", "goal"]
+    assert (shown["first"], shown["hidden"], shown["then"]) == ("request", False, "goal")
+    assert shown["paths"] == ["by request › Everything", "by goal › Everything"]
+
+
 @in_browser
 def test_the_panel_shows_the_figures_of_the_tables(tmp_path: Path) -> None:
     tables = hostile_tables()

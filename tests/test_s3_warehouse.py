@@ -47,6 +47,7 @@ from resources.slices import WarehouseError, content_hash
 from resources.warehouse import Warehouse, open_warehouse
 from tests.frames import DATE, ES, SECRET, conversations, day, embeddings
 from tests.s3_server import Store, s3_server
+from tests.test_own_facets import gains_and_loses
 
 MODELS = load_models(Path(__file__).parents[1] / "dbt_like_sql")
 
@@ -187,6 +188,10 @@ def test_own_column_of_several_types_is_an_error_that_names_it(warehouse: S3Ware
     with pytest.raises(WarehouseError, match=r"embeddings\.extra has several types \(Int32, String\)"):
         warehouse.read(EMBEDDINGS)
     assert warehouse.read(EMBEDDINGS, {"language": "en"})["extra"].to_list() == ["text"]
+
+
+def test_a_table_gains_and_loses_a_facet(warehouse: S3Warehouse) -> None:
+    gains_and_loses(warehouse)
 
 
 def test_slice_of_a_contract_with_other_types_is_cast_or_refused_without_its_values(

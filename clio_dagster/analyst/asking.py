@@ -212,7 +212,15 @@ class _Round:
         }
         if self.failure is not None or not costs:
             return {}
-        claim = await asyncio.to_thread(self.asker.memory.claim, costs, self.holder)
+        try:
+            claim = await asyncio.to_thread(self.asker.memory.claim, costs, self.holder)
+        except BudgetReached:
+            if len(costs) == 1:
+                raise
+            # As much as there is money for.
+            first, second = list(costs)[: len(costs) // 2], list(costs)[len(costs) // 2 :]
+            others = await self._claim({key: wanted[key] for key in first})
+            return others | await self._claim({key: wanted[key] for key in second})
         self.outcomes |= claim.answered
         for key in costs:
             if key in claim.mine:

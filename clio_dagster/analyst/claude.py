@@ -35,6 +35,7 @@ from clio_dagster.analyst.protocol import (
 )
 from clio_dagster.analyst.questions import (
     INTEGER,
+    NUMBER,
     TEXT,
     YES_NO,
     Question,
@@ -46,6 +47,8 @@ from clio_dagster.analyst.questions import (
 from clio_dagster.analyst.sending import AnalystError
 from clio_dagster.embedding import Embedder, embed_texts
 from clio_dagster.facets import checked
+from clio_dagster.own_columns import TYPES
+from clio_dagster.own_facets import Facet
 from clio_dagster.privacy.naming import NAME_CHARACTERS, NAME_WORDS, faults
 from clio_dagster.settings import OTHER, Settings
 from clio_dagster.tables import READ, UNREAD
@@ -86,6 +89,12 @@ OUTPUT_TOKENS = {
     "audit": 30,
 }
 """Most tokens of an answer, by prompt."""
+
+OWN_FACET_TOKENS = 80
+"""Tokens more for each of the site's own facets."""
+
+NO_VALUE = "none of these"
+"""Answer to a category that no value fits: it is kept as null."""
 
 
 def versions(settings: Settings) -> dict[str, str]:
@@ -168,7 +177,8 @@ class ClaudeAnalyst:
                 f"{unread:,} of {conversations.height:,} conversations could not be read ({told}), more than "
                 "CLIO_MAX_UNREAD_SHARE allows. What was answered is kept"
             )
-        return _facets(conversations["conversation_id"], outcomes, self.settings.partition_languages)
+        known = self.settings.partition_languages
+        return _facets(conversations["conversation_id"], outcomes, known, self.settings.facets)
 
     def submit(self, conversations: pl.DataFrame) -> int:
         """Submit in batches what has no answer yet, after collecting what has come; how many were submitted."""
@@ -177,7 +187,7 @@ class ClaudeAnalyst:
     def questions(self, conversations: pl.DataFrame) -> Iterator[Question]:
         """One question a conversation, in their order. How many are cut to CLIO_CLAUDE_WINDOW_TOKENS is counted."""
         schema = self._facet_schema
-        system = EXTRACT.filled(own="")
+        system = EXTRACT.filled(own=_own_questions(self.settings.facets))
         work = current_work()
         for conversation, day, messages in conversations.select(
             "conversation_id", "date", "messages"
@@ -220,6 +230,7 @@ class ClaudeAnalyst:
             language=TEXT,
             concerning=one_of(1, 2, 3, 4, 5),
             refused=YES_NO,
+            **{facet.name: _own_schema(facet) for facet in self.settings.facets},
         )
 
     def _facet_question(
@@ -235,6 +246,7 @@ class ClaudeAnalyst:
             clean=self._clean,
             about=(conversation,),
             day=day,
+            most_output=OUTPUT_TOKENS["extract"] + OWN_FACET_TOKENS * len(self.settings.facets),
         )
 
     # Topics.
@@ -351,9 +363,8 @@ class ClaudeAnalyst:
             system=system or asked.text,
             data=data,
             schema=schema,
-            most_output=OUTPUT_TOKENS[asked.name],
             thinking=self.settings.claude_thinking,
-            **more,
+            **({"most_output": OUTPUT_TOKENS[asked.name]} | more),
         )
 
     def _one(
@@ -375,46 +386,72 @@ class ClaudeAnalyst:
         return self.asker.ask(questions, len(questions))
 
 
-def _facets(ids: pl.Series, outcomes: Sequence[Remembered], languages: Sequence[str]) -> pl.DataFrame:
+def _facets(
+    ids: pl.Series, outcomes: Sequence[Remembered], languages: Sequence[str], own: Sequence[Facet]
+) -> pl.DataFrame:
     values = [each.value or {} for each in outcomes]
+
+    def column(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+        return pl.Series(name, [value.get(name) for value in values], dtype=dtype, strict=False)
+
     return pl.DataFrame(
-        {
-            "conversation_id": ids,
-            "status": [READ if each.value else UNREAD for each in outcomes],
-            "unread_reason": [None if each.value else each.reason for each in outcomes],
-            "request": [value.get("request") for value in values],
-            "task": [value.get("task") for value in values],
-            "read_language": _languages(outcomes, languages),
-            "concerning": [value.get("concerning") for value in values],
-            "refused": [value.get("refused") for value in values],
-        },
-        schema_overrides={
-            "unread_reason": pl.String,
-            "request": pl.String,
-            "task": pl.String,
-            "read_language": pl.String,
-            "concerning": pl.Int8,
-            "refused": pl.Boolean,
-        },
+        [
+            ids,
+            pl.Series("status", [READ if each.value else UNREAD for each in outcomes], dtype=pl.String),
+            pl.Series(
+                "unread_reason", [None if each.value else each.reason for each in outcomes], dtype=pl.String
+            ),
+            column("request", pl.String),
+            column("task", pl.String),
+            pl.Series("read_language", _languages(outcomes, languages), dtype=pl.String),
+            column("concerning", pl.Int8),
+            column("refused", pl.Boolean),
+            *(column(facet.name, TYPES[facet.kind]) for facet in own),
+        ]
     )
 
 
 def _scrubbed(values: Sequence[Value], settings: Settings) -> list[Value | None]:
     """Facets as they may be kept; None where nothing is left of one."""
-    ids = pl.Series("conversation_id", [str(place) for place in range(len(values))])
-    kept = checked(_facets(ids, [Remembered(value) for value in values], settings.partition_languages))
+    ids = pl.Series("conversation_id", [str(place) for place in range(len(values))], dtype=pl.String)
+    outcomes = [Remembered(value) for value in values]
+    kept = checked(_facets(ids, outcomes, settings.partition_languages, settings.facets), settings.facets)
+    names = ("request", "task", "concerning", "refused", *(facet.name for facet in settings.facets))
     return [
-        {
-            "request": row["request"],
-            "task": row["task"],
-            "language": row["read_language"] or "",
-            "concerning": row["concerning"],
-            "refused": row["refused"],
-        }
+        {"language": row["read_language"] or ""} | {name: row[name] for name in names}
         if row["status"] == READ
         else None
         for row in kept.iter_rows(named=True)
     ]
+
+
+def _own_questions(own: Sequence[Facet]) -> str:
+    """The site's own facets as the prompt asks them, a line each."""
+    return "\n".join(f"{facet.name}: {facet.question}{_bounds_in_words(facet)}" for facet in own)
+
+
+def _bounds_in_words(facet: Facet) -> str:
+    if facet.kind == "scale":
+        low, high = facet.bounds
+        return f" From {low} to {high}."
+    if facet.kind == "number":
+        told = [
+            f"{word} {bound:g}"
+            for word, bound in (("at least", facet.minimum), ("at most", facet.maximum))
+            if bound is not None
+        ]
+        return f" A number{', ' + ' and '.join(told) if told else ''}."
+    return ""
+
+
+def _own_schema(facet: Facet) -> dict[str, Any]:
+    """What an answer to one of the site's own facets may be, as far as a schema says it."""
+    if facet.kind == "category":
+        return one_of(*facet.values, NO_VALUE)
+    if facet.kind == "scale":
+        low, high = facet.bounds
+        return one_of(*range(low, high + 1))
+    return {"text": TEXT, "number": NUMBER, "boolean": YES_NO}[facet.kind]
 
 
 def _languages(outcomes: Sequence[Remembered], known: Sequence[str]) -> list[str | None]:

@@ -94,7 +94,8 @@ class Analyst(Protocol):
         """Facets of each conversation (tables.RAW_CONVERSATIONS rows of one slice, in any order).
 
         Returns one row a conversation: conversation_id, status, request, task, concerning, refused; the last
-        four are null unless status is `read`.
+        four are null unless status is `read`. It may have a column for each of the site's own facets
+        (`settings.facets`); one that is missing is null throughout, and what a facet does not allow becomes null.
         """
         ...
 

@@ -157,6 +157,7 @@ def object_of(**properties: Mapping[str, Any]) -> dict[str, Any]:
 TEXT = {"type": "string"}
 YES_NO = {"type": "boolean"}
 INTEGER = {"type": "integer"}
+NUMBER = {"type": "number"}
 
 
 def one_of(*values: object) -> dict[str, Any]:

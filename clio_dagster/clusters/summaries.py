@@ -28,18 +28,20 @@ def summarise(
     previous: pl.DataFrame,
     settings: Settings,
     key: bytes,
+    clustered_by: str = "request",
     stand_in: Analyst | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Name every cluster that passes the thresholds (paper, G.5); the others never reach the analyst.
 
     `stand_in` names what the analyst names wrongly twice (privacy/naming.py); None where that is the analyst itself.
 
-    `facets` (conversation_id, date, request, and started_at where known) lie row by row beside `vectors`
-    (n × dimensions). `previous` holds tables.CLUSTER_SUMMARIES of the window's dates: a topic that persists keeps its
-    latest name while its words are still supported. Returns tables.CLUSTER_SUMMARIES and tables.VOCABULARIES.
+    `facets` (conversation_id, date, the text `clustered_by`, and started_at where known) lie row by row beside
+    `vectors` (n × dimensions); everything is of that one facet. `previous` holds tables.CLUSTER_SUMMARIES of the
+    window's dates: a topic that persists keeps its latest name while its words are still supported. Returns
+    tables.CLUSTER_SUMMARIES and tables.VOCABULARIES.
     """
     # What the detector masked is no word of anybody's: a clause ends there.
-    text = pl.col("request").str.replace_all(r"\[[a-z_ ]+\]", "…")
+    text = pl.col(clustered_by).str.replace_all(r"\[[a-z_ ]+\]", "…")
     texts = facets.select("conversation_id", pl.col("date").alias("day"), began(facets), text.alias("text"))
     passing = clusters.filter("passes").sort("cluster_id")
     named = (

@@ -11,11 +11,11 @@ cap, which is the sensitivity of the noise on conversations, and the number of a
 conversation without an account is its own; one that falls into a group of one template may move up to two
 others, see thresholds.py.)
 
-*Values from a closed list.* Languages, `concerning`, `refused` and `turns` have their cells drawn for every
-value of the list, those that nobody has included: were only values present in the data drawn, a cell that
-appears would prove that somebody is in it. A task is free text: it shows only from as many accounts as a word
-of a sensitive kind needs, and never where the detector finds something. A withdrawal is drawn for every cell that
-is shown.
+*Values from a closed list.* Languages, `concerning`, `refused`, `turns` and the site's own facets but texts have
+their cells drawn for every value of the list, those that nobody has included: were only values present in the data
+drawn, a cell that appears would prove that somebody is in it. A task, or an own text, is free: it shows only from as
+many accounts as a word of a sensitive kind needs, and never where the detector finds something. A withdrawal is drawn
+for every cell that is shown.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from datetime import date
 import polars as pl
 
 from clio_dagster.coverage import IN, QUARANTINED
+from clio_dagster.own_columns import closed_lists, names_of
 from clio_dagster.privacy.detector import detect
 from clio_dagster.privacy.figures import count, counted_in, shown, taken_back, totals, within_cap
 from clio_dagster.settings import OTHER, Settings
@@ -125,10 +126,10 @@ def added_cells(
     """
     counts = _cell_counts(counted, day)
     closed = topics.select(pl.lit(day).alias("date"), *_TOPIC).unique().join(_closed(settings), how="cross")
-    tasks = counts.filter(pl.col("facet") == "task")
-    found = _cells(pl.concat([counted_in(closed, counts, _CELL), tasks]), part, False, settings, key)
+    texts = counts.filter(~_is_closed(settings))
+    found = _cells(pl.concat([counted_in(closed, counts, _CELL), texts]), part, False, settings, key)
     detected = detect(found["value"])["row"].unique().implode()
-    return found.filter((pl.col("facet") != "task") | ~pl.int_range(pl.len()).is_in(detected))
+    return found.filter(_is_closed(settings) | ~pl.int_range(pl.len()).is_in(detected))
 
 
 def withdrawn_cells(
@@ -197,11 +198,11 @@ def _cell_counts(counted: pl.DataFrame, day: date) -> pl.DataFrame:
             placed.with_columns(pl.lit(facet).alias("facet"), value.alias("value")).drop_nulls("value"),
             _CELL,
         )
-        for facet, value in _facets().items()
+        for facet, value in _facets(counted).items()
     )
 
 
-def _facets() -> dict[str, pl.Expr]:
+def _facets(counted: pl.DataFrame) -> dict[str, pl.Expr]:
     turns = pl.col("turns")
     return {
         "all": pl.lit(""),
@@ -217,32 +218,42 @@ def _facets() -> dict[str, pl.Expr]:
         .when(turns.is_not_null())
         .then(pl.lit(TURNS[3])),
         "task": pl.col("task").str.strip_chars(),
+        **{name: pl.col(name) for name in names_of(counted)},
     }
 
 
-def _closed(settings: Settings) -> pl.DataFrame:
-    """Every value of the closed lists: facet, value."""
-    lists = {
+def _lists(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Every value of the facets that have closed lists."""
+    return {
         "all": ("",),
         "language": settings.partition_languages,
         "concerning": CONCERNING,
         "refused": REFUSED,
         "turns": TURNS,
-    }
+    } | closed_lists(settings.facets)
+
+
+def _closed(settings: Settings) -> pl.DataFrame:
+    """Every value of the closed lists: facet, value."""
     return pl.DataFrame(
-        [(facet, value) for facet, listed in lists.items() for value in listed],
+        [(facet, value) for facet, listed in _lists(settings).items() for value in listed],
         schema={"facet": pl.String, "value": pl.String},
         orient="row",
     )
+
+
+def _is_closed(settings: Settings) -> pl.Expr:
+    """Whether a cell's value is from a list; not so where the site has the facet no more."""
+    return pl.col("facet").is_in(list(_lists(settings)))
 
 
 def _cells(
     counts: pl.DataFrame, part: int, is_withdrawn: bool, settings: Settings, key: bytes
 ) -> pl.DataFrame:
     needed = (
-        pl.when(pl.col("facet") == "task")
-        .then(max(settings.sensitive_word_min_accounts, settings.cell_min_accounts))
-        .otherwise(settings.cell_min_accounts)
+        pl.when(_is_closed(settings))
+        .then(settings.cell_min_accounts)
+        .otherwise(max(settings.sensitive_word_min_accounts, settings.cell_min_accounts))
     )
     found = shown(
         counts, _CELL, "cell", needed, part=part, is_withdrawn=is_withdrawn, settings=settings, key=key

@@ -27,6 +27,7 @@ from datetime import date
 
 import polars as pl
 
+from clio_dagster.own_columns import as_counted, fitting
 from clio_dagster.privacy.accounts import owner
 from clio_dagster.privacy.cells import (
     added_cells,
@@ -45,9 +46,10 @@ from clio_dagster.tables import COUNTED_CONVERSATIONS, PUBLISHED_CELLS, PUBLISHE
 class Day:
     """A day as it stands now.
 
-    `conversations`: all of its own, with conversation_id, account, language, turns, concerning, refused, task and
-    stage (see coverage.stages_of). `members`: tables.CLUSTER_MEMBERS rows of that date whose own day it is.
-    `audited`: tables.AUDITED_SUMMARIES of that date. `quarantined`: records refused, which only the first part tells.
+    `conversations`: all of its own, with conversation_id, account, language, turns, concerning, refused, task, the
+    site's own facets and stage (see coverage.stages_of). `members`: tables.CLUSTER_MEMBERS rows of that date whose own
+    day it is. `audited`: tables.AUDITED_SUMMARIES of that date. `quarantined`: records refused, which only the first
+    part tells.
     """
 
     date: date
@@ -123,14 +125,16 @@ def _add(
     standing: Figures, day: Day, late: pl.DataFrame, part: int, settings: Settings, key: bytes
 ) -> Figures:
     topics = published_topics(day.audited)
+    late = fitting(late, settings.facets)
     recorded = (
         with_figures(late, day.members, topics, standing.counted, account_cap=settings.account_cap)
         .with_columns(
             pl.lit(day.date).alias("date"),
             pl.lit(part, pl.Int32).alias("part"),
             pl.lit(None, pl.Int32).alias("withdrawn_in"),
+            *as_counted(settings.facets),
         )
-        .select(*COUNTED_CONVERSATIONS.schema)
+        .select(*COUNTED_CONVERSATIONS.schema, *(facet.name for facet in settings.facets))
     )
     quarantined = day.quarantined if part == 1 else 0
     cells = added_cells(recorded, topics, day.date, part=part, settings=settings, key=key)
@@ -138,7 +142,8 @@ def _add(
     return Figures(
         pl.concat([standing.cells, cells]),
         pl.concat([standing.coverage, coverage]),
-        pl.concat([standing.counted, recorded]),
+        # Parts that stand have the values of facets that the site had then.
+        pl.concat([standing.counted, recorded], how="diagonal"),
     )
 
 

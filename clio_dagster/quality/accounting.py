@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from clio_dagster.facets import CLUSTERED_BY
+from clio_dagster.tables import CLUSTERED_BY
 
 
 def unaccounted(given: pl.DataFrame, found: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
@@ -45,16 +45,17 @@ def to_keep(
     return pl.concat([needed.select(names), standing.join(needed, on=names, how="anti")])
 
 
-def to_embed(facets: pl.DataFrame) -> pl.DataFrame:
-    """What embeddings must hold: the conversations that have a request (facets: with that column)."""
-    return each_once(
-        facets.filter(pl.col(CLUSTERED_BY).is_not_null()).with_columns(
-            pl.lit(CLUSTERED_BY).alias("clustered_by")
-        ),
-        "date",
-        "language",
-        "conversation_id",
-        "clustered_by",
+def to_embed(facets: pl.DataFrame, clusterings: Sequence[str] = (CLUSTERED_BY,)) -> pl.DataFrame:
+    """What embeddings must hold: the conversations that have a text (facets: with the columns `clusterings`)."""
+    return pl.concat(
+        each_once(
+            facets.filter(pl.col(by).is_not_null()).with_columns(pl.lit(by).alias("clustered_by")),
+            "date",
+            "language",
+            "conversation_id",
+            "clustered_by",
+        )
+        for by in clusterings
     )
 
 

@@ -20,6 +20,7 @@ import polars as pl
 
 from clio_dagster.release.contract import ReleaseError
 from clio_dagster.release.manifest import Manifest
+from clio_dagster.tables import CLUSTERED_BY
 
 STYLES = ("base", "layout", "tree", "detail", "about")
 ENTRY = "main.js"
@@ -54,8 +55,9 @@ def explorer_data(tables: dict[str, pl.DataFrame], manifest: Manifest) -> dict[s
     topics = (
         tables["topics"]
         .sort(
+            pl.col("clustered_by") != CLUSTERED_BY,
             *("clustered_by", "level", "window_conversations", "node_id"),
-            descending=[False, True, True, False],
+            descending=[False, False, True, True, False],
             nulls_last=True,
         )
         .with_row_index("at")

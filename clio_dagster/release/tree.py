@@ -10,6 +10,8 @@ import polars as pl
 from rich.text import Text
 from rich.tree import Tree
 
+from clio_dagster.tables import CLUSTERED_BY
+
 FEW = "few"
 """Said where a count is not shown. Never 0: nobody outside knows that."""
 
@@ -25,7 +27,7 @@ def topics_tree(topics: pl.DataFrame, *, depth: int | None = None) -> Tree:
     days = topics["date"].unique().sort()
     tree = Tree(Text(f"Topics of {days[-1]}" if len(days) else "No topics", style="bold"), guide_style="dim")
     roots = children.get(None, [])
-    facets = sorted({row["clustered_by"] for row in roots})
+    facets = sorted({row["clustered_by"] for row in roots}, key=lambda facet: (facet != CLUSTERED_BY, facet))
     for facet in facets:
         branch = tree.add(Text(f"by {facet}", style="italic")) if len(facets) > 1 else tree
         _grow(branch, [row for row in roots if row["clustered_by"] == facet], children, depth)

@@ -2,17 +2,12 @@
 
 import { bar, interval, trend } from "./charts.js";
 import { element, foreign } from "./dom.js";
+import { byTitle, inOrder, titleOf, wordFor } from "./facets.js";
 import { FEW, change, count, decimal, language, percent } from "./format.js";
 import { decoded, rowsOf, shareOf } from "./model.js";
 
 const SIGNIFICANT = 0.05;
 const MOST_VALUES = 8;
-const FACETS = {
-  concerning: { title: "Concern", values: { 1: "1, harmless", 5: "5, grave" } },
-  refused: { title: "Refused by the assistant", values: { true: "Refused", false: "Answered" } },
-  turns: { title: "Messages in the conversation", values: {} },
-  task: { title: "What the assistant was asked to do", values: {} },
-};
 
 export function renderDetail(host, model, at, onChoose, onBack) {
   const back = element("button", { type: "button", class: "back quiet" }, "Back to the topics");
@@ -103,22 +98,18 @@ function facets(model, at) {
     if (!byFacet.has(facet)) byFacet.set(facet, []);
     byFacet.get(facet).push({ value: decoded(table.value, row), conversations: table.conversations[row], share: shareOf(table, row) });
   }
-  const known = Object.keys(FACETS);
-  const place = (facet) => (known.includes(facet) ? known.indexOf(facet) : known.length);
-  return [...byFacet.entries()].sort(([a], [b]) => place(a) - place(b) || (a < b ? -1 : 1)).map(([facet, values]) => oneFacet(facet, values));
+  return [...byFacet.entries()].sort(([a], [b]) => byTitle(a, b)).map(([facet, values]) => oneFacet(facet, values));
 }
 
 function oneFacet(facet, values) {
-  const { title, values: words } = FACETS[facet] ?? { title: facet, values: {} };
-  const isOrdered = values.every(({ value }) => /^\d/.test(value));
-  values.sort((a, b) => (isOrdered ? parseFloat(a.value) - parseFloat(b.value) : (b.share ?? -1) - (a.share ?? -1)));
+  inOrder(values, ({ share }) => share ?? -1, ({ value }) => value);
   const list = element("ul", { class: "bars" });
   for (const { value, conversations, share } of values.slice(0, MOST_VALUES)) {
     list.append(
       element(
         "li",
         {},
-        foreign("span", words[value] ?? value, { class: "label" }),
+        foreign("span", wordFor(facet, value), { class: "label" }),
         share === null ? element("span", { class: "track none", "aria-hidden": "true" }) : bar(share),
         element("span", { class: share === null ? "value few" : "value" }, share === null ? FEW : percent(share)),
         element("span", { class: "number" }, conversations === null ? "" : count(conversations)),
@@ -126,7 +117,7 @@ function oneFacet(facet, values) {
     );
   }
   const rest = values.length - MOST_VALUES;
-  return section(title, "", list, rest > 0 ? element("p", { class: "note" }, `and ${count(rest)} more`) : null);
+  return section(titleOf(facet), "", list, rest > 0 ? element("p", { class: "note" }, `and ${count(rest)} more`) : null);
 }
 
 function days(model, at) {

@@ -50,13 +50,16 @@ function start() {
   }
 
   const tree = makeTree(byId("tree"), model, choose);
-  const search = makeSearch(field, byId("results"), byId("hint"), model, (at) => {
+  const valueChoice = byId("facet-value");
+  const search = makeSearch(field, valueChoice, byId("results"), byId("hint"), model, (at) => {
     reveal(at);
     if (NARROW.matches) choose(at, true);
   });
-  field.addEventListener("input", () => {
+  const narrow = () => {
     byId("tree").hidden = search.update();
-  });
+  };
+  field.addEventListener("input", narrow);
+  valueChoice.addEventListener("change", narrow);
   byId("collapse").addEventListener("click", () => tree.collapse());
 
   const facets = [...new Set(model.roots.map((at) => model.topics.clustered_by[at]))];
@@ -84,7 +87,7 @@ function start() {
     if (event.key === "Escape" && document.body.classList.contains("in-detail")) close();
     else if (event.key === "Escape" && document.activeElement === field) {
       field.value = "";
-      byId("tree").hidden = search.update();
+      narrow();
     } else if (event.key === "/" && !event.target.closest("input, select, textarea")) {
       event.preventDefault();
       field.focus();

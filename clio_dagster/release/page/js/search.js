@@ -1,7 +1,9 @@
-// Search over names and descriptions: case and accents do not matter, every word must occur.
+// Search over names and descriptions, where case and accents do not matter and every word must occur; and the topics
+// that show a value of a facet, the largest share first.
 
 import { element, foreign } from "./dom.js";
-import { count, plural } from "./format.js";
+import { sharesOf, titleOf, valuesShown, wordFor } from "./facets.js";
+import { count, percent, plural } from "./format.js";
 
 const MOST_SHOWN = 200;
 
@@ -9,8 +11,10 @@ function folded(text) {
   return text.normalize("NFKD").replace(/\p{Mn}/gu, "").toLowerCase();
 }
 
-export function makeSearch(field, results, hint, model, onChoose) {
+export function makeSearch(field, choice, results, hint, model, onChoose) {
   let texts = null;
+  const trees = new Set(model.topics.clustered_by).size;
+  const choices = offer(choice, model);
 
   function matches(query) {
     texts ??= model.topics.name.map((name, at) => folded(`${name}\n${model.topics.description[at]}`));
@@ -23,8 +27,9 @@ export function makeSearch(field, results, hint, model, onChoose) {
     return found.map((at) => [named(at) ? 0 : 1, at]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, at]) => at);
   }
 
-  function result(at) {
+  function result(at, size) {
     const above = model.path(at).slice(0, -1).map((node) => model.topics.name[node]);
+    if (trees > 1) above.unshift(`by ${model.topics.clustered_by[at]}`);
     return element(
       "li",
       {},
@@ -32,7 +37,7 @@ export function makeSearch(field, results, hint, model, onChoose) {
         "button",
         { type: "button", "data-at": at },
         foreign("span", model.topics.name[at], { class: "name" }),
-        element("span", { class: "size" }, count(model.topics.window_conversations[at])),
+        element("span", { class: "size" }, size),
         foreign("span", above.join(" › ") || "Top level", { class: "path" }),
       ),
     );
@@ -40,16 +45,22 @@ export function makeSearch(field, results, hint, model, onChoose) {
 
   function update() {
     const query = field.value.trim();
-    results.hidden = query === "";
+    const chosen = choices[choice.value];
+    results.hidden = query === "" && !chosen;
     results.replaceChildren();
-    if (query === "") {
+    if (results.hidden) {
       hint.textContent = "";
       return false;
     }
-    const found = matches(query);
-    results.append(...found.slice(0, MOST_SHOWN).map(result));
+    const shares = chosen ? sharesOf(model, chosen.facet, chosen.value) : null;
+    let found = query === "" ? [...shares.keys()] : matches(query);
+    if (shares) found = found.filter((at) => shares.has(at)).sort((a, b) => (shares.get(b) ?? -1) - (shares.get(a) ?? -1));
+    const sizeOf = (at) => (shares ? percent(shares.get(at)) : count(model.topics.window_conversations[at]));
+    results.append(...found.slice(0, MOST_SHOWN).map((at) => result(at, sizeOf(at))));
     const rest = found.length > MOST_SHOWN ? `, the first ${MOST_SHOWN} shown` : "";
-    hint.textContent = found.length ? `${plural(found.length, "topic", "topics")} found${rest}` : "No topic has these words in its name or description.";
+    const by = shares ? ", the largest share of it first" : "";
+    const about = shares ? `${titleOf(chosen.facet)}: ${wordFor(chosen.facet, chosen.value)}. ` : "";
+    hint.textContent = about + (found.length ? `${plural(found.length, "topic", "topics")} found${rest}${by}` : `No topic${shares ? " that shows it" : ""} has these words in its name or description.`);
     return true;
   }
 
@@ -73,4 +84,21 @@ export function makeSearch(field, results, hint, model, onChoose) {
     }
   });
   return { update };
+}
+
+// A choice for every value that a topic shows; what each stands for, by its number.
+function offer(choice, model) {
+  const choices = {};
+  choice.append(element("option", { value: "" }, "Every topic"));
+  for (const { facet, values } of valuesShown(model.facets)) {
+    const group = element("optgroup", { label: titleOf(facet) });
+    for (const value of values) {
+      const number = String(Object.keys(choices).length + 1);
+      choices[number] = { facet, value };
+      group.append(foreign("option", wordFor(facet, value), { value: number }));
+    }
+    choice.append(group);
+  }
+  choice.hidden = Object.keys(choices).length === 0;
+  return choices;
 }
