@@ -356,7 +356,7 @@ def costs(
     console.print(shown)
     if settings.budget_usd is not None:
         console.print(
-            f"${site.answers.spent():,.4f} of ${settings.budget_usd:,.2f} spent within {settings.budget_days} days."
+            f"${site.answers.spent():,.4f} of ${settings.budget_usd:,g} spent within {settings.budget_days} days."
         )
 
 

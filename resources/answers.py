@@ -228,7 +228,7 @@ class Answers:
         )
         if spent + asking + (batched or 0.0) > self._budget:
             raise BudgetReached(
-                f"the budget of ${self._budget:,.2f} within {self._days} days is reached: ${spent:,.4f} are spent, and "
+                f"the budget of ${self._budget:,g} within {self._days} days is reached: ${spent:,.4f} are spent, and "
                 "what is asked next could cost more than is left. All that was answered is kept: raise "
                 "CLIO_BUDGET_USD, or wait, and run it again"
             )

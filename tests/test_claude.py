@@ -26,6 +26,7 @@ from clio_dagster.analyst.protocol import (
 )
 from clio_dagster.analyst.sending import AnalystError
 from clio_dagster.facets import LONGEST_FACET
+from clio_dagster.own_facets import Facet
 from clio_dagster.work import at_work
 from tests.claude import analyst, conversations, requests
 from tests.messages_server import MESSAGES, Handle, messages_server
@@ -242,13 +243,13 @@ def test_the_budget_ends_a_run_before_it_is_passed(
     server: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = conversations(requests(400))
-    claude = analyst(tmp_path / "home", server.url, monkeypatch, budget=0.04, claude_concurrency=8)
+    claude = analyst(tmp_path / "home", server.url, monkeypatch, budget=0.015, claude_concurrency=8)
     with pytest.raises(BudgetReached, match="CLIO_BUDGET_USD"):
         claude.extract(asked)
     paid = len(server.requests())
     assert 0 < paid < 400
     spent = claude.asker.memory.spent()  # type: ignore[attr-defined]
-    assert 0 < spent <= 0.04
+    assert 0 < spent <= 0.015
     claude = analyst(tmp_path / "home", server.url, monkeypatch, budget=1.0)
     assert claude.extract(asked)["status"].to_list() == ["read"] * 400
     assert len(server.requests()) == 400
@@ -269,6 +270,36 @@ def test_screening_asks_the_sites_question(claude: ClaudeAnalyst) -> None:
     asked = conversations(["Who can vote in an election?", "How do I bake bread?"])
     found = claude.screen(asked, "Does it have to do with an election?")
     assert found.rows() == [("c0", True), ("c1", False)]
+
+
+OWN = (
+    Facet(name="tone", question="How does the user sound?", kind="category", values=("calm", "angry")),
+    Facet(name="urgency", question="How urgent is it?", kind="scale", minimum=1, maximum=3),
+    Facet(name="steps", question="How many steps are named?", kind="number", minimum=0, maximum=100),
+    Facet(name="done", question="Was it done?", kind="boolean"),
+    Facet(name="goal", question="What is it for?", kind="text"),
+)
+
+
+def test_the_sites_own_facets_are_asked_in_the_same_call(
+    server: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.set(keep_bodies=True)
+    claude = analyst(tmp_path / "home", server.url, monkeypatch, facets=OWN)
+    found = claude.extract(
+        conversations(["I am angry at this oven, write to jo@example.com", "How do I bake?"])
+    )
+    assert found["tone"].to_list()[0] == "angry"
+    assert found.select("urgency", "steps", "done", "goal").null_count().row(0) == (0, 0, 0, 0)
+    assert set(found["urgency"]) <= {1, 2, 3}
+    assert "jo@example" not in str(found["goal"].to_list())
+    assert len(server.requests()) == 2
+    told = json.loads(server.bodies()[0])["system"][0]["text"]
+    assert all(facet.question in told for facet in OWN)
+    # Another question is another answer: it is asked again.
+    claude = analyst(tmp_path / "home", server.url, monkeypatch, facets=OWN[:1])
+    claude.extract(conversations(["How do I bake?"]))
+    assert len(server.requests()) == 3
 
 
 # What is sent.

@@ -131,15 +131,15 @@ def test_killed_at_any_moment_it_asks_again_only_for_what_was_in_flight(
 def test_a_budget_ends_a_run_cleanly_and_it_goes_on_under_a_larger_one(
     server: Handle, site: Site, corpus: tuple[Path, Truth]
 ) -> None:
-    site.settings["budget_usd"] = "0.03"
+    site.settings["budget_usd"] = "0.015"
     run = site.clio("run", corpus[0])
     assert run.returncode == 1
-    assert "the budget of $0.03" in run.stderr
+    assert "the budget of $0.015" in run.stderr
     assert "CLIO_BUDGET_USD" in run.stderr
     paid = asked(server).total()
     assert 0 < paid < 300
     costs = site.clio("costs")
-    assert "of $0.03 spent" in costs.stdout
+    assert "of $0.015 spent" in costs.stdout
     site.settings["budget_usd"] = "5"
     run = site.clio("run")
     assert run.returncode == 0, run.stderr
