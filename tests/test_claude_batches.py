@@ -234,6 +234,21 @@ def test_killed_at_any_moment_nothing_is_submitted_twice(
     assert sum(line.calls for line in claude.asker.memory.bill()) == 30  # type: ignore[attr-defined]
 
 
+def test_a_batch_that_is_heard_of_while_somebody_looks_is_not_given_up(
+    claude: ClaudeAnalyst, server: Handle
+) -> None:
+    import asyncio
+    from dataclasses import replace
+
+    server.set(hold_batches=True)
+    claude.submit(conversations(requests(6)))
+    (noted,) = claude.asker.memory.batches()
+    # As it was read a moment ago, before its submitter had an answer.
+    asyncio.run(claude.batcher._look([replace(noted, remote=None)]))
+    assert claude.submit(conversations(requests(6))) == 0
+    assert set(submitted(server).values()) == {1}
+
+
 def test_a_conversation_erased_meanwhile_is_billed_and_not_kept(
     claude: ClaudeAnalyst, server: Handle, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.scenario import SMALL, UNATTENDED, Site
 from tests.server import start, stop
 from tests.test_unattended import until
 
-CONCURRENCY = 8
+CONVERSATIONS, CONCURRENCY = 200, 8
 CLAUDE = {
     "analyst": "claude",
     "claude_concurrency": str(CONCURRENCY),
@@ -51,7 +51,7 @@ def fresh(server: Handle) -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
     path = tmp_path_factory.mktemp("corpus") / "conversations.jsonl.gz"
-    return path, generate(path, conversations=300, days=DAYS[:1])
+    return path, generate(path, conversations=CONVERSATIONS, days=DAYS[:1])
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_run_publishes_says_who_did_it_and_pays_for_nothing_twice(
     server.set(fault_rate=0.05, faults=["429", "529", "500", "drop"])
     estimate = site.clio("run", "--dry-run", path)
     assert estimate.returncode == 0, estimate.stderr
-    assert "300 conversations" in estimate.stdout
+    assert f"{CONVERSATIONS} conversations" in estimate.stdout
     assert not server.requests()
     assert not (site.home / "landing").exists()
     run = site.clio("run", path)
@@ -84,11 +84,11 @@ def test_a_run_publishes_says_who_did_it_and_pays_for_nothing_twice(
     assert 0 < release.manifest.cost.usd < 1
     assert release.tables["topics"].height > 3
     facets = site.warehouse.read(FACETS)
-    assert facets.height == facets["conversation_id"].n_unique() == 300
+    assert facets.height == facets["conversation_id"].n_unique() == CONVERSATIONS
     assert set(facets["extractor"]) == {"claude claude-haiku-5-5 extract-1"}
     # One call a conversation, and little for all the rest.
     assert set(asked(server).values()) == {1}
-    assert asked(server).total() <= 1.3 * 300
+    assert asked(server).total() <= 1.3 * CONVERSATIONS
     assert max(each["tokens"] for each in server.requests(MESSAGES) if "name" in each["fields"]) <= 3_000
     before = len(server.requests())
     again = site.clio("backfill", "--again", *(f"{day}|{language}" for language in ("en", "es", "other")))
@@ -97,7 +97,7 @@ def test_a_run_publishes_says_who_did_it_and_pays_for_nothing_twice(
     assert len(server.requests()) == before
     costs = site.clio("costs", "--json")
     lines = json.loads(costs.stdout)
-    assert sum(line["calls"] for line in lines if line["stage"] == "facets") == 300
+    assert sum(line["calls"] for line in lines if line["stage"] == "facets") == CONVERSATIONS
     assert {line["stage"] for line in lines} == {
         "facets",
         "cluster_summaries",
@@ -124,7 +124,7 @@ def test_killed_at_any_moment_it_asks_again_only_for_what_was_in_flight(
     run = site.clio("run", corpus[0])
     assert run.returncode == 0, run.stderr
     facets = site.warehouse.read(FACETS)
-    assert facets.height == facets["conversation_id"].n_unique() == 300
+    assert facets.height == facets["conversation_id"].n_unique() == CONVERSATIONS
     assert (asked(server) - Counter(asked(server).keys())).total() <= kills * CONCURRENCY
 
 
@@ -137,7 +137,7 @@ def test_a_budget_ends_a_run_cleanly_and_it_goes_on_under_a_larger_one(
     assert "the budget of $0.015" in run.stderr
     assert "CLIO_BUDGET_USD" in run.stderr
     paid = asked(server).total()
-    assert 0 < paid < 300
+    assert 0 < paid < CONVERSATIONS
     costs = site.clio("costs")
     assert "of $0.015 spent" in costs.stdout
     site.settings["budget_usd"] = "5"

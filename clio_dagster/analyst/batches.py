@@ -223,6 +223,10 @@ class Batcher:
         with self.asker.memory.submitting(noted.name) as is_mine:
             if not is_mine:
                 return None
+            # Since it was read, its submitter may have heard of it, or somebody else found it or gave it up.
+            now = next((each for each in self.asker.memory.batches() if each.name == noted.name), None)
+            if now is None or now.remote:
+                return now.remote if now else None
             remote = await self._arrived(client, noted)
             if remote is None:
                 self.asker.memory.batch_lost(noted.name)
