@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from clio_dagster.analyst.memory import Answered, BudgetReached, Remembered
 from clio_dagster.analyst.prices import PriceError, Usage, dollars, estimated_tokens, price_of
 from clio_dagster.settings import SettingsError, load_settings
 from clio_dagster.work import Work
 from resources.answers import Answers
-from resources.ledger import Ledger
+from resources.ledger import Ledger, metadata
+from tests.postgres_server import PG_CTL, postgres
 
 WORK = Work("facets", "2026-11-01|en", "run")
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path, lease_seconds=60)
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str | None]:
+    """In a short path of its own: a socket's has little room."""
+    if PG_CTL is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="clio-") as folder, postgres(Path(folder) / "pg") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str | None) -> Ledger:
+    if request.param == "sqlite":
+        return Ledger(tmp_path, lease_seconds=60)
+    if postgres_url is None:
+        pytest.skip("no PostgreSQL server is installed")
+    emptied = sa.create_engine(postgres_url)
+    with emptied.begin() as connection:
+        metadata.drop_all(connection)
+    return Ledger(tmp_path, lease_seconds=60, url=postgres_url)
 
 
 @pytest.fixture
@@ -136,6 +157,7 @@ def test_answers_expire_with_their_day_and_leave_no_byte(answers: Answers, tmp_p
         answers.remember([gone, kept], holder, WORK)
     assert answers.expire(date(2026, 11, 2)) == 1
     assert set(answers.recall(["a", "b"])) == {"b"}
+    # Of PostgreSQL's files, `vacuum full` sees to the same.
     assert not any(b"zither" in path.read_bytes() for path in tmp_path.glob("ledger.sqlite*"))
 
 
@@ -183,3 +205,25 @@ def test_an_unknown_model_is_an_error_unless_its_price_is_given(monkeypatch: pyt
 def test_tokens_are_counted_by_the_word_and_the_character() -> None:
     assert estimated_tokens("Hello, wonderful world!") == 2 + 1 + 3 + 2 + 1
     assert estimated_tokens("世界") == 2
+
+
+def test_several_processes_on_one_ledger_claim_each_key_once(ledger: Ledger) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    answers = Answers(ledger, budget_usd=1e6)
+    keys = {f"k{number:03}": 0.01 for number in range(200)}
+
+    def one(run: str) -> set[str]:
+        got: set[str] = set()
+        with answers.claiming(run) as holder:
+            for key in keys:
+                if answers.claim({key: 0.01}, holder).mine:
+                    answers.remember([answered(key)], holder, WORK)
+                    got.add(key)
+        return got
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(one, ["a", "b", "c", "d"]))
+    assert set().union(*found) == keys.keys()
+    assert sum(map(len, found)) == 200
+    assert answers.bill()[0].calls == 200
