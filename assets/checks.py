@@ -8,6 +8,7 @@ verdict still falls on the partition that earned it.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import polars as pl
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckExecutionContext,
@@ -28,7 +29,7 @@ from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.quality.accounting import unaccounted
 from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, validate
-from clio_dagster.tables import FROZEN_PARTS, QUARANTINE, RELEASES, Table
+from clio_dagster.tables import FACETS, FROZEN_PARTS, QUARANTINE, READ, RELEASES, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.retention import purged_partitions
 from resources.site import Site
@@ -95,12 +96,15 @@ def suite_check(table: Table) -> AssetChecksDefinition:
                     for partition, result in _validated(table, group, site)
                 ]
                 if table.name in ACCOUNTS:
+                    unread = _unread(group, site) if table.name == FACETS.name else {}
                     verdicts += [
                         (
                             partition,
                             families[ACCOUNTED_FOR],
                             not (missing or extra),
-                            {"missing": missing, "extra": extra} | purged.get(partition, {}),
+                            {"missing": missing, "extra": extra}
+                            | purged.get(partition, {})
+                            | unread.get(partition, {}),
                         )
                         for partition, (missing, extra) in _account(table, group, site).items()
                     ]
@@ -162,6 +166,15 @@ def _account(table: Table, partitions: Sequence[str], site: Site) -> dict[str, t
         for row in differences.select(*by, "missing", "extra").iter_rows()
     }
     return {partition: found.get(partition, (0, 0)) for partition in partitions}
+
+
+def _unread(partitions: Sequence[str], site: Site) -> dict[str, dict[str, int]]:
+    """Conversations that were not read or not understood, by partition: they are rows, and lack their facets."""
+    found = rows_of(site, FACETS, partitions, ["date", "language", "status"]).filter(pl.col("status") != READ)
+    counts: dict[str, dict[str, int]] = {}
+    for day, language, status, count in found.group_by("date", "language", "status").len().iter_rows():
+        counts.setdefault(f"{day}|{language}", {})[status.replace(" ", "_")] = count
+    return counts
 
 
 def _purged(table: Table, site: Site) -> dict[str, dict[str, str]]:

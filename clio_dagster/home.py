@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from clio_dagster.own_facets import as_json
 from clio_dagster.settings import Settings
@@ -36,7 +39,13 @@ def environment(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_unset=True, exclude_none=True)
     if settings.facets:
         values["facets"] = as_json(settings.facets)
-    return {
-        f"CLIO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
-        for name, value in values.items()
-    }
+    return {f"CLIO_{name.upper()}": _as_text(value) for name, value in values.items()}
+
+
+def _as_text(value: object) -> str:
+    """A setting's value as the environment holds it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)

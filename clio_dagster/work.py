@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import date
 from threading import Lock
 
 
@@ -19,6 +20,14 @@ class Work:
     run: str = ""
     numbers: Counter[str] = field(default_factory=Counter, compare=False)
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
+
+    @property
+    def day(self) -> date | None:
+        """The partition's date; None where it is none."""
+        try:
+            return date.fromisoformat(self.partition.split("|")[0])
+        except ValueError:
+            return None
 
     def count(self, **numbers: float) -> None:
         """Add to the numbers."""

@@ -173,14 +173,18 @@ class Answers:
                 connection.execute(sa.delete(_items).where(_items.c.key == sa.bindparam("k")), batched)
                 connection.execute(sa.delete(_failures).where(_failures.c.key == sa.bindparam("k")), batched)
 
-    def expire(self, before: date) -> int:
-        """Remove answers about days before this one, and what was quoted in them; returns how many."""
+    def expire(self, days: Collection[date]) -> int:
+        """Remove answers about these days, what was quoted in them, and their batches; returns how many answers."""
         with self._ledger.engine.begin() as connection:
-            gone = connection.execute(sa.delete(_answers).where(_answers.c.day < before)).rowcount
+            gone = 0
+            for day in days:
+                gone += connection.execute(sa.delete(_answers).where(_answers.c.day == day)).rowcount
+                of_day = _batches.c.partition.startswith(f"{day}|")
+                connection.execute(sa.delete(_batches).where(of_day, _batches.c.collected_at.is_not(None)))
             _drop_orphans(connection)
         if gone:
             self._ledger.rewrite()
-        return int(gone)
+        return gone
 
     def erase(self, conversations: Collection[str]) -> None:
         """Remove every answer to a question that quoted one of these, also one that is still in a batch."""

@@ -348,7 +348,7 @@ def _purge_days(site: Site, days: Sequence[date], now: datetime) -> list[str]:
         return frame.filter(~pl.col("day").is_in(list(days))) if "day" in table.schema else frame.clear()
 
     _erase(site, [(table, values) for table in going for values in _slices_with(site, table, days)], keep)
-    site.answers.expire(max(days) + timedelta(days=1))
+    site.answers.expire(days)
     return [table.name for table in going]
 
 

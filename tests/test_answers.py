@@ -155,7 +155,7 @@ def test_answers_expire_with_their_day_and_leave_no_byte(answers: Answers, tmp_p
             "a", "p", "m", Remembered({"request": "mend a zither"}), Usage(), 0.0, day=date(2026, 11, 1)
         )
         answers.remember([gone, kept], holder, WORK)
-    assert answers.expire(date(2026, 11, 2)) == 1
+    assert answers.expire([date(2026, 11, 1)]) == 1
     assert set(answers.recall(["a", "b"])) == {"b"}
     # Of PostgreSQL's files, `vacuum full` sees to the same.
     assert not any(b"zither" in path.read_bytes() for path in tmp_path.glob("ledger.sqlite*"))

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets.publishing import freeze
@@ -265,8 +265,12 @@ def test_what_comes_again_after_a_withdrawal_is_late_and_its_cap_is_spent() -> N
 PEOPLE = st.sets(st.integers(0, 25), max_size=26)
 
 
+COMING_AND_GOING = [({0, 1, 2, 3}, True), (set(), True)] * 2 + [({0, 1, 2, 3}, False)]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(PEOPLE, st.booleans()), min_size=1, max_size=6))
+@example(COMING_AND_GOING)
 def test_every_conversation_is_counted_once_and_the_parts_add_up_to_the_record(
     steps: list[tuple[set[int], bool]],
 ) -> None:
@@ -291,7 +295,8 @@ def test_every_conversation_is_counted_once_and_the_parts_add_up_to_the_record(
                 pl.col("topics").list.eval(pl.element().struct.field("topic") == topic).list.any()
             )
             assert total(figures, topic) == placed.height
-        assert sum(in_all(figures)) == live.height
+        # Who left and came back twice has used up the cap: what is beyond it is recorded as counted nowhere.
+        assert sum(in_all(figures)) == live.filter(pl.col("stages").list.contains("in")).height
         if is_shown:
             parts = max([parts, 1, *figures.counted["part"]])
             withdrawals = max([withdrawals, *figures.counted["withdrawn_in"].drop_nulls()])

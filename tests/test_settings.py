@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clio_dagster.home import environment
 from clio_dagster.settings import OTHER, PRODUCTION, USE_LANGUAGES, Settings, SettingsError, load_settings
 
 
@@ -199,3 +200,24 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_key_within_the_home_is_refused(folder: Path) -> None:
     assert "outside home" in refused(key_file=folder / "home" / "key")
+
+
+def test_a_process_in_another_folder_is_handed_the_same_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "home": tmp_path / "home",
+        "key_file": tmp_path / "key",
+        "languages": ("en", "es"),
+        "prices": {"some-model": {"input": 1.0, "output": 5.0}},
+        "ledger_url": "postgresql+psycopg://host/clio",
+        "budget_usd": 2.5,
+    }
+    settings = load_settings(**given)  # type: ignore[arg-type]
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    handed = load_settings()
+    assert handed == settings
+    assert handed.ledger_url
+    assert handed.ledger_url.get_secret_value() == given["ledger_url"]
+    assert "host/clio" not in repr(handed)

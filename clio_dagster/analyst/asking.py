@@ -105,7 +105,7 @@ class Asker:
                     usd=each.usd,
                     calls=each.calls,
                     about=each.asked.question.about,
-                    day=each.asked.question.day,
+                    day=each.asked.question.day or work.day,
                     batch=each.batch,
                     final=each.is_lasting,
                 )
