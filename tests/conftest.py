@@ -2,8 +2,12 @@
 
 # Its pytest plugin imports it for the closing summary otherwise, deep in the stack and through pytest's rewriting of
 # assertions, where CPython 3.11.7 fails with "AST constructor recursion depth mismatch".
-import hypothesis  # noqa: F401
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("clio", deadline=None)
+hypothesis.settings.load_profile("clio")
 
 LONGEST = (
     "test_unattended",

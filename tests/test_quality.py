@@ -24,6 +24,8 @@ def facets() -> pl.DataFrame:
             "language": ["en"] * 3,
             "status": ["read", "read", "unread"],
             "started_at": [None] * 3,
+            "unread_reason": [None] * 3,
+            "read_language": [None] * 3,
             "request": ["fix a bike", SECRET, None],
             "task": ["explain", "explain", None],
             "concerning": [1, 5, None],
