@@ -15,7 +15,7 @@ from assets.partitions import DATE_LANGUAGES
 from clio_dagster.tables import FACET_BATCHES, RAW_CONVERSATIONS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
-from resources.readers import AnalystResource, identities
+from resources.readers import AnalystResource, reading
 from resources.retention import as_before_purge, landed_since_purge
 from resources.site import Site
 from resources.stage import Slices, partition_values
@@ -30,7 +30,7 @@ def _facts(site: Site, keys: Sequence[str]) -> Mapping[str, object]:
 STAGE = Stage(
     (FACET_BATCHES,),
     (Input(RAW_CONVERSATIONS),),
-    uses=lambda site: {"analyst": identities(site.settings)[0]},
+    uses=lambda site: reading(site.settings),
     facts=_facts,
     sees=as_before_purge,
 )

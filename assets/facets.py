@@ -12,12 +12,11 @@ from assets.partitions import DATE_LANGUAGES, IN_BATCHES
 from clio_dagster.conversations.landed import VERSION, read_landed
 from clio_dagster.facets import facets_of
 from clio_dagster.own_columns import fitting
-from clio_dagster.own_facets import asked
 from clio_dagster.retention import with_standing
 from clio_dagster.tables import FACET_BATCHES, RAW_CONVERSATIONS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
-from resources.readers import AnalystResource, identities
+from resources.readers import AnalystResource, reading
 from resources.retention import as_before_purge, landed_since_purge, purged_partitions
 from resources.site import Site
 from resources.stage import Slices, partition_values
@@ -25,7 +24,7 @@ from resources.stage import Slices, partition_values
 STAGE = Stage(
     (FACETS,),
     (Input(RAW_CONVERSATIONS),),
-    uses=lambda site: {"analyst": identities(site.settings)[0]} | asked(site.settings.facets),
+    uses=lambda site: reading(site.settings),
     facts=landed_since_purge,
     sees=as_before_purge,
 )

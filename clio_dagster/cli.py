@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.text import Text
@@ -19,6 +19,8 @@ from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors, report
 
 STAGE_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
+
+T = TypeVar("T")
 
 app = typer.Typer(
     name="clio",
@@ -343,6 +345,8 @@ def costs(
     if unknown := sorted({*by} - BY.keys()):
         raise CallError(f"--by takes {', '.join(BY)}; not {', '.join(unknown)}")
     settings = _settings()
+    if not settings.home.is_dir():
+        raise CallError(f"there is nothing in {settings.home}")
     site = Site(overrides={"home": settings.home})
     lines = site.answers.bill(since.date() if since else None)
     if as_json:
@@ -463,7 +467,7 @@ def _estimate(settings: Settings, sources: list[Path]) -> None:
         from sensors.estimate import estimate, table
 
         site = Site(overrides={"home": settings.home})
-        analyst = AnalystResource(site=site, embedder=EmbedderResource(site=site)).claude
+        analyst = _priced(lambda: AnalystResource(site=site, embedder=EmbedderResource(site=site)).claude)
         facets, topics = estimate(analyst, site, DagsterInstance.get(), sources)
     console.print(table(facets, topics))
     console.print(
@@ -472,6 +476,16 @@ def _estimate(settings: Settings, sources: list[Path]) -> None:
         f"{'Batch' if settings.claude_mode == 'batch' else 'Direct'} prices; nothing was sent.",
         soft_wrap=True,
     )
+
+
+def _priced(work: Callable[[], T]) -> T:
+    """A model without a price is a call that was wrong."""
+    from clio_dagster.analyst.prices import PriceError
+
+    try:
+        return work()
+    except PriceError as error:
+        raise CallError(str(error)) from None
 
 
 def _run(settings: Settings, sources: list[Path]) -> None:

@@ -9,6 +9,7 @@ from dagster import ConfigurableResource
 
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.embedding import Embedder, make_embedder
+from clio_dagster.own_facets import asked
 from clio_dagster.settings import Settings, uses_claude
 from resources.site import Site
 
@@ -105,6 +106,12 @@ def identities(settings: Settings, stage: str = "facets") -> tuple[str, str]:
         claude = f"claude {claude_versions(settings)[stage]}"
         analyst = claude if stage == "facets" else f"{claude}, {analyst}"
     return analyst, identity(embedder)
+
+
+def reading(settings: Settings) -> dict[str, object]:
+    """For Stage.uses: what decides how conversations are read."""
+    window = {"claude_window_tokens": settings.claude_window_tokens} if uses_claude(settings) else {}
+    return {"analyst": identities(settings)[0], **window, **asked(settings.facets)}
 
 
 def claude_versions(settings: Settings) -> dict[str, str]:

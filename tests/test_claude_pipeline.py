@@ -154,6 +154,9 @@ def test_an_unknown_model_is_refused_before_anything_is_sent(
     run = site.clio("run", corpus[0])
     assert run.returncode != 0
     assert "CLIO_PRICES" in run.stdout + run.stderr
+    estimate = site.clio("run", "--dry-run", corpus[0])
+    assert estimate.returncode == 2
+    assert "CLIO_PRICES" in estimate.stderr
     assert not server.requests()
 
 
