@@ -1,8 +1,9 @@
 """The DuckDB profile of the restricted zone: one file, one table an asset, slices replaced whole.
 
 The file admits one writing process, so it is opened late, for the milliseconds of one transaction, in turn
-(file_queue.py), and closed whatever happens. What a slice may hold is decided in slices.py, before the file
-is opened; how a table's columns follow, in columns.py. DuckDB's own messages quote values: none leaves here.
+(file_queue.py), and let go whatever happens (duckdb_engine.py). What a slice may hold is decided in slices.py,
+before the file is opened; how a table's columns follow, in columns.py. DuckDB's own messages quote values: none
+leaves here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple
 from datetime import UTC
 from pathlib import Path
@@ -22,6 +23,7 @@ import polars as pl
 
 from clio_dagster.tables import TABLES, Table
 from resources.columns import SCHEMA, SESSION, fit_table, in_order, naming_no_value, quoted, select_where
+from resources.duckdb_engine import Engine
 from resources.file_queue import FileQueue
 from resources.slices import (
     Pending,
@@ -65,11 +67,12 @@ class DuckDBWarehouse:
         self.path = home / "clio.duckdb"
         self.patience_seconds = patience_seconds
         self._queue = FileQueue(self.path)
-        self._config: dict[str, Any] = {"autoinstall_known_extensions": False}
+        config: dict[str, Any] = {"autoinstall_known_extensions": False}
         if memory_limit is not None:
-            self._config["memory_limit"] = memory_limit
+            config["memory_limit"] = memory_limit
         if threads is not None:
-            self._config["threads"] = threads
+            config["threads"] = threads
+        self._engine = Engine(_spilled(self.path), config)
 
     # Writing
 
@@ -208,8 +211,8 @@ class DuckDBWarehouse:
         with self._queue.exclusive():
             for leftover in (fresh, _log_of(fresh)):
                 leftover.unlink(missing_ok=True)
-            for spilled in (self.path, fresh):
-                shutil.rmtree(spilled.with_name(spilled.name + ".tmp"), ignore_errors=True)
+            for path in (self.path, fresh):
+                shutil.rmtree(_spilled(path), ignore_errors=True)
             if not self.path.exists():
                 return
             # A killed writer's log belongs to the old file alone: it must not lie beside the new one.
@@ -272,21 +275,20 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open(self, doing: str, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._connected(doing, path, read_only=read_only)
-        try:
-            with naming_no_value(doing):
-                connection.execute(SESSION)
-                # Closing rolls an unfinished transaction back.
-                yield connection
-        finally:
-            connection.close()
+        with ExitStack() as stack:
+            connection = self._entered(stack, doing, path, read_only=read_only)
+            stack.enter_context(naming_no_value(doing))
+            connection.execute(SESSION)
+            yield connection
 
-    def _connected(self, doing: str, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _entered(
+        self, stack: ExitStack, doing: str, path: Path, *, read_only: bool
+    ) -> duckdb.DuckDBPyConnection:
         """The file opened; one that a program outside the queue has open is waited for, for a while."""
         patience = time.monotonic() + self.patience_seconds
         while True:
             try:
-                return duckdb.connect(str(path), read_only=read_only, config=self._config)
+                return stack.enter_context(self._engine.attached(path, read_only=read_only))
             except duckdb.IOException:
                 if time.monotonic() < patience:
                     time.sleep(WAIT_SECONDS)
@@ -347,6 +349,11 @@ def _thin(
 
 def _log_of(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
+
+
+def _spilled(path: Path) -> Path:
+    """Where DuckDB puts what a file's rows need beyond memory."""
+    return path.with_name(path.name + ".tmp")
 
 
 def _flush(path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -94,9 +95,15 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse that CLIO_STORAGE names."""
     if settings.storage == "s3":
         return _bucket(str(settings.s3_bucket), settings.s3_prefix, settings.s3_endpoint)
+    return _file(settings.home)
+
+
+@lru_cache(maxsize=2)
+def _file(home: Path) -> Warehouse:
+    """One a process, for the DuckDB that it keeps."""
     from resources.duckdb_warehouse import DuckDBWarehouse
 
-    return DuckDBWarehouse(settings.home)
+    return DuckDBWarehouse(home)
 
 
 @cache

@@ -11,17 +11,17 @@ hypothesis.settings.load_profile("clio")
 
 LONGEST = (
     "test_unattended",
-    "test_pipeline",
     "test_dagster_dev",
+    "test_pipeline",
+    "test_unattended_disturbed",
     "test_erasure",
-    "test_pipeline_input",
-    "test_pipeline_kills",
+    "test_one_result",
+    "test_checks",
+    "test_leak_hunt",
     "test_retention",
     "test_corrections",
-    "test_s3_pipeline",
-    "test_leak_hunt",
-    "test_checks",
     "test_attacks",
+    "test_pipeline_input",
 )
 """Files that take a minute or more: begun first, so that no worker is left with one at the end."""
 

@@ -35,9 +35,6 @@ TIMED = {"quarantine", "sources", "releases", "frozen_parts"}
 SMALL = {"languages": "en,es", "min_conversations": "8", "min_accounts": "4", "cluster_size": "30"}
 """Settings under which some hundred conversations have topics."""
 
-UNATTENDED = SMALL | {"tick_seconds": "2", "lease_seconds": "5"}
-"""The same where somebody waits for the daemon."""
-
 
 @dataclass
 class Site:

@@ -62,6 +62,12 @@ query($asset: AssetKeyInput!, $partitions: [String!]) {
     ... on AssetNode { assetMaterializations(partitions: $partitions) { runId partition } }
   }
 }"""
+LOOKS = """
+query($sensor: SensorSelector!) {
+  sensorOrError(sensorSelector: $sensor) {
+    ... on Sensor { sensorState { ticks(limit: 3) { timestamp skipReason } } }
+  }
+}"""
 VERDICTS = """
 query($asset: AssetKeyInput!, $check: String!, $partition: String) {
   assetCheckExecutions(assetKey: $asset, checkName: $check, partition: $partition, limit: 1) { status runId }
@@ -134,6 +140,18 @@ class Server:
         statuses = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]
         found = self.ask(RUNS, filter={"statuses": statuses})["runsOrError"]["results"]
         return [run["runId"] for run in found]
+
+    def has_found_all_fresh(self, since: float) -> bool:
+        """Whether a look of the reconcile sensor that began after `since` has found nothing to ask for."""
+        sensor = {
+            "repositoryLocationName": "clio",
+            "repositoryName": "__repository__",
+            "sensorName": "reconcile",
+        }
+        looks = self.ask(LOOKS, sensor=sensor)["sensorOrError"]["sensorState"]["ticks"]
+        return any(
+            look["timestamp"] > since and (look["skipReason"] or "").endswith("all fresh") for look in looks
+        )
 
     def ended(self, run: str) -> Any:
         """The run once it has ended."""

@@ -78,7 +78,34 @@ def test_file_that_another_program_holds_for_a_moment_is_waited_for(warehouse: D
     assert warehouse.read(DAY)["conversations"].to_list() == [2]
 
 
+def test_what_spilled_is_gone_with_the_statement(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path, memory_limit="60MB", threads=1)
+    spilled = tmp_path / "clio.duckdb.tmp"
+    warehouse.write(DAY, {"date": DATE}, day(1))
+    with warehouse._reading("sorting") as connection:
+        assert connection is not None
+        sorting = "select range, repeat('x', 100) from range(1000000) order by hash(range) limit 900000"
+        assert connection.sql(sorting).pl().height == 900_000
+        assert any(spilled.iterdir())
+    assert not spilled.exists()
+    assert warehouse.read(DAY).height == 1
+
+
 # Many at once
+
+
+def test_threads_that_read_and_write_at_once_are_told_what_was_written(warehouse: DuckDBWarehouse) -> None:
+    """With one that fails among them: the others' reading goes on."""
+
+    def work(number: int) -> int:
+        on = date(2026, 11, number)
+        warehouse.write(DAY, {"date": on}, day(number).with_columns(date=pl.lit(on)))
+        with pytest.raises(WarehouseError, match="nowhere"):
+            warehouse.query("select * from restricted.nowhere")
+        return int(warehouse.read(DAY, {"date": on})["conversations"].item())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(1, 17))) == list(range(1, 17))
 
 
 def test_eight_processes_writing_different_partitions_at_once_lose_nothing(tmp_path: Path) -> None:

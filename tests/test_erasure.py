@@ -76,7 +76,7 @@ def traces(account: str) -> list[str]:
     return [MARKS[account], MARKS[account].lower(), pseudonym(account), account]
 
 
-def records(*accounts: str) -> list[dict[str, Any]]:
+def records(*accounts: str, days: Sequence[date] = DATES) -> list[dict[str, Any]]:
     """Two conversations a day of each account, one in each language."""
     asks = {
         "en": "Please write a cover letter for a job as a nurse in {}, and keep it short and friendly.",
@@ -93,7 +93,7 @@ def records(*accounts: str) -> list[dict[str, Any]]:
             ],
         }
         for account in accounts
-        for day in DATES
+        for day in days
         for language in LANGUAGES
     ]
 
@@ -132,6 +132,9 @@ def as_text(frame: pl.DataFrame) -> bytes:
 
 # One site, through the command line.
 
+TOLD = DATES[:2]
+"""Its dates."""
+
 
 @dataclass
 class Home(Site):
@@ -139,9 +142,6 @@ class Home(Site):
 
     def revisions(self) -> list[int]:
         return [read_release(folder).manifest.revision for folder in sorted(self.releases.glob("2*"))]
-
-    def states(self) -> set[str]:
-        return {row["state"] for row in json.loads(self.clio("status", "--json").stdout)}
 
     def piped(self, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -165,6 +165,7 @@ class Story:
     found: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     released: dict[str, dict[str, bytes]] = field(default_factory=dict)
     states: dict[str, set[str]] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
     revisions: dict[str, list[int]] = field(default_factory=dict)
     landed: dict[str, list[str]] = field(default_factory=dict)
 
@@ -172,9 +173,11 @@ class Story:
         site = self.site
         self.found[moment] = {account: hits(site.home, traces(account)) for account in MARKS}
         self.released[moment] = site.released()
-        self.states[moment] = site.states() if moment != "before" else set()
+        if moment != "before":
+            self.told[moment] = site.clio("status", "--json").stdout
+            self.states[moment] = {row["state"] for row in json.loads(self.told[moment])}
         self.revisions[moment] = site.revisions()
-        self.landed[moment] = [slice_hash(site.home, day, each) for day in DATES for each in LANGUAGES]
+        self.landed[moment] = [slice_hash(site.home, day, each) for day in TOLD for each in LANGUAGES]
 
     def run(self, name: str, *arguments: str | Path, fails: bool = False) -> None:
         run = self.site.clio(*arguments)
@@ -186,20 +189,19 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("erasure")
     corpus = folder / "conversations.jsonl"
-    generate(corpus.with_suffix(".gz"), conversations=360, days=DATES)
+    generate(corpus.with_suffix(".gz"), conversations=240, days=TOLD)
     ordinary = [
         orjson.loads(line) for line in gzip.decompress(corpus.with_suffix(".gz").read_bytes()).splitlines()
     ]
-    write_jsonl(corpus, [*ordinary, *records(GONE, ALSO, KEPT)])
+    write_jsonl(corpus, [*ordinary, *records(GONE, ALSO, KEPT, days=TOLD)])
     site = Home(folder / "site", SMALL | {"window_days": "2", "erasure_batch": "2", "threads": "1"})
     told = Story(site, corpus)
     told.run("run", "run", corpus)
     told.look("before")
     told.run("forget", "forget", "--account", GONE)
     told.look("erased")
-    told.run("status", "status")
-    told.run("backfill", "backfill", DATES[1].isoformat(), fails=True)
-    alone = site.release_alone(DATES[1].isoformat())
+    told.run("backfill", "backfill", TOLD[1].isoformat(), fails=True)
+    alone = site.release_alone(TOLD[1].isoformat())
     told.said["alone"] = f"{alone.returncode} {alone.stdout} {alone.stderr}"
     told.run("unland", "unland", corpus)
     told.run("again", "run", corpus)
@@ -222,21 +224,21 @@ def test_before_it_is_erased_the_search_finds_it_where_it_may_be(story: Story) -
 def test_no_byte_of_the_home_holds_an_erased_account(story: Story) -> None:
     for moment in ("erased", "landed again", "due", "made again"):
         assert story.found[moment][GONE] == []
-        assert len(story.found[moment][KEPT]) == 1 + len(DATES) * len(LANGUAGES)
+        assert len(story.found[moment][KEPT]) == 1 + len(TOLD) * len(LANGUAGES)
     assert story.found["landed again"][ALSO] != []
     assert story.found["due"][ALSO] == story.found["made again"][ALSO] == []
 
 
 def test_it_says_what_was_done_and_never_whose_it_was(story: Story) -> None:
     assert "slices of 6 tables rewritten" in story.said["forget"]
-    assert "2026-11-01 to 2026-11-03: waits for a batch of erasures, until " in story.said["forget"]
-    for said in story.said.values():
+    assert "2026-11-01 to 2026-11-02: waits for a batch of erasures, until " in story.said["forget"]
+    for said in (*story.said.values(), *story.told.values()):
         assert not any(trace in said for account in MARKS for trace in traces(account))
 
 
 def test_what_it_touches_is_held_and_the_releases_stand(story: Story) -> None:
     assert story.states["erased"] == {"fresh", "held"}
-    assert "waits for a batch of erasures" in story.said["status"]
+    assert "waits for a batch of erasures" in story.told["erased"]
     for moment in ("erased", "landed again", "due"):
         assert story.released[moment] == story.released["before"]
 
@@ -248,7 +250,7 @@ def test_nobody_makes_a_held_date_by_hand(story: Story) -> None:
 
 
 def test_landing_the_same_file_again_brings_nothing_back(story: Story) -> None:
-    assert "6 × its account was erased" in story.said["again"]
+    assert "4 × its account was erased" in story.said["again"]
     assert story.landed["landed again"] == story.landed["erased"]
     assert story.states["landed again"] == {"fresh", "held"}
     quarantine = story.site.warehouse.read(QUARANTINE)
@@ -261,7 +263,7 @@ def test_a_batch_ends_the_hold_and_the_releases_are_made_again(story: Story) -> 
     assert "held" not in story.states["due"]
     assert "stale" in story.states["due"]
     assert "from before an erasure" in story.said["due"]
-    assert story.revisions["before"] == story.revisions["due"] == [1, 1, 1]
+    assert story.revisions["before"] == story.revisions["due"] == [1, 1]
     # A date whose topics come out as they were keeps its revision: there is nothing to be told.
     assert 2 in story.revisions["made again"] and set(story.revisions["made again"]) <= {1, 2}
     assert story.states["made again"] == {"fresh"}
@@ -280,7 +282,7 @@ def test_what_was_made_again_waits_no_longer(story: Story) -> None:
 
 def test_published_figures_stand(story: Story) -> None:
     """An account is taken out of no count that was shown: each day's coverage is what it was."""
-    for day in DATES:
+    for day in TOLD:
         name = f"{day}/coverage.parquet"
         before, after = (pl.read_parquet(story.released[each][name]) for each in ("before", "made again"))
         assert after.equals(before)

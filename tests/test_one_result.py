@@ -1,18 +1,22 @@
-"""Runs that are repeated, killed, or started twice at once come to what one undisturbed run comes to."""
+"""Runs that are repeated, killed, started twice at once or kept in a bucket come to what one undisturbed run does."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from clio_dagster.release.read import release_dates, verify
 from clio_dagster.synthetic.corpus import DAYS, generate
-from clio_dagster.tables import TABLES
+from resources.contracts import contracts, models
+from resources.s3_warehouse import S3Warehouse
+from tests.s3_server import Store, s3_server
 from tests.scenario import SMALL, TIMED, Site
 
-CONTENT = tuple(name for name in TABLES if name not in TIMED)
+CONTENT = tuple(name for name in contracts() if name not in TIMED)
 KILLS = 3
 
 
@@ -77,3 +81,62 @@ def test_two_runs_at_once_on_one_home_both_end_and_come_to_one_result(
     printed = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], printed
     assert_same(site, undisturbed)
+
+
+# In a bucket.
+
+
+@dataclass
+class BucketSite(Site):
+    """A site whose intermediates lie in a bucket."""
+
+    store: Store = field(kw_only=True)
+    bucket: str = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.settings = self.settings | {
+            "storage": "s3",
+            "s3_bucket": self.bucket,
+            "s3_prefix": "site",
+            "s3_endpoint": self.store.endpoint,
+        }
+
+    @property
+    def warehouse(self) -> S3Warehouse:
+        return self.store.warehouse(self.bucket)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    with s3_server() as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def in_bucket(tmp_path_factory: pytest.TempPathFactory, store: Store, corpus: Path) -> BucketSite:
+    site = BucketSite(tmp_path_factory.mktemp("s3"), SMALL, store=store, bucket=store.bucket())
+    run = site.clio("run", corpus)
+    assert run.returncode == 0, run.stderr
+    return site
+
+
+def test_every_slice_and_release_in_a_bucket_is_that_of_duckdb(
+    in_bucket: BucketSite, undisturbed: Site
+) -> None:
+    """Every mart too."""
+    assert {model.name for model in models() if model.materialized == "table"} <= {
+        name for name, _ in undisturbed.slice_hashes(*CONTENT)
+    }
+    assert_same(in_bucket, undisturbed)
+
+
+def test_the_home_keeps_no_intermediates(in_bucket: BucketSite) -> None:
+    assert not (in_bucket.home / "clio.duckdb").exists()
+
+
+def test_running_again_keeps_what_is_in_the_bucket(corpus: Path, in_bucket: BucketSite) -> None:
+    before = {name: in_bucket.warehouse.slices(name) for name in contracts()}
+    run = in_bucket.clio("run", corpus)
+    assert run.returncode == 0, run.stderr
+    assert {name: in_bucket.warehouse.slices(name) for name in contracts()} == before
