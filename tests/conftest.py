@@ -13,6 +13,7 @@ LONGEST = (
     "test_unattended",
     "test_dagster_dev",
     "test_pipeline",
+    "test_claude_pipeline",
     "test_unattended_disturbed",
     "test_erasure",
     "test_one_result",
@@ -21,6 +22,7 @@ LONGEST = (
     "test_retention",
     "test_corrections",
     "test_attacks",
+    "test_own_facets_pipeline",
     "test_pipeline_input",
 )
 """Files that take a minute or more: begun first, so that no worker is left with one at the end."""

@@ -16,7 +16,7 @@ from clio_dagster.tables import FACETS
 from tests.messages_server import BATCHES, MESSAGES, Handle, messages_server
 from tests.scenario import SMALL, UNATTENDED, Site
 from tests.server import start, stop
-from tests.test_unattended import until
+from tests.unattended import until
 
 CONVERSATIONS, CONCURRENCY = 200, 8
 CLAUDE = {
@@ -160,6 +160,7 @@ def test_an_unknown_model_is_refused_before_anything_is_sent(
     assert not server.requests()
 
 
+@pytest.mark.slow
 def test_in_batch_mode_a_run_submits_all_waits_and_publishes(
     server: Handle, site: Site, corpus: tuple[Path, Truth]
 ) -> None:
