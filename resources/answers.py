@@ -24,8 +24,8 @@ from resources.ledger import Ledger, leases_table, metadata, new_holder, upsert
 ASKING = "asking"
 """Subject of the leases on questions that somebody is asking."""
 
-SUBMITTING = "submitting"
-"""Subject of the lease on a batch that somebody is about to submit, or to look for."""
+BATCH = "batch"
+"""Subject of the lease on a batch that somebody is submitting, looking for or collecting."""
 
 KEYS_A_STATEMENT = 500
 """Keys looked up at once: what a statement may bind."""
@@ -293,10 +293,10 @@ class Answers:
         return frozenset(free)
 
     @contextmanager
-    def submitting(self, name: str) -> Iterator[bool]:
+    def alone_with(self, name: str) -> Iterator[bool]:
         holder = new_holder("batch")
         with self._ledger.renewing(holder):
-            yield bool(self._ledger.take(SUBMITTING, [name], holder))
+            yield bool(self._ledger.take(BATCH, [name], holder))
 
     def batch_submitted(self, name: str, remote: str) -> None:
         with self._ledger.engine.begin() as connection:

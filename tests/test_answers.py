@@ -133,7 +133,7 @@ def test_a_key_in_a_batch_is_nobodys_until_it_has_come_back(answers: Answers) ->
 
 def test_a_batch_that_never_arrived_frees_its_keys(answers: Answers) -> None:
     answers.begin_batch({"a": 0.1}, "x", WORK)
-    with answers.submitting("x") as is_mine, answers.submitting("x") as is_theirs:
+    with answers.alone_with("x") as is_mine, answers.alone_with("x") as is_theirs:
         assert (is_mine, is_theirs) == (True, False)
     answers.batch_lost("x")
     assert answers.begin_batch({"a": 0.1}, "y", WORK) == {"a"}

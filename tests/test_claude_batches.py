@@ -249,6 +249,21 @@ def test_a_batch_that_is_heard_of_while_somebody_looks_is_not_given_up(
     assert set(submitted(server).values()) == {1}
 
 
+def test_two_that_wait_for_one_batch_collect_and_bill_it_once(
+    server: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    server.set(batch_seconds=0.5)
+    both = [analyst(tmp_path / "home", server.url, monkeypatch, claude_mode="batch") for _ in range(2)]
+    asked = conversations(requests(40))
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda each: each.extract(asked), both)
+    assert one.equals(other)
+    assert set(submitted(server).values()) == {1}
+    assert sum(line.calls for line in both[0].asker.memory.bill()) == 40  # type: ignore[attr-defined]
+
+
 def test_a_conversation_erased_meanwhile_is_billed_and_not_kept(
     claude: ClaudeAnalyst, server: Handle, tmp_path: Path
 ) -> None:

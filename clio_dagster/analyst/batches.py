@@ -137,7 +137,7 @@ class Batcher:
             key: self.asker.cost(each.question, each.question.at_most, is_batch=True)
             for key, each in asked.items()
         }
-        with memory.submitting(name):
+        with memory.alone_with(name):
             mine = memory.begin_batch(costs, name, work)
             if not mine:
                 return 0
@@ -220,7 +220,7 @@ class Batcher:
     async def _found(self, client: anthropic.AsyncAnthropic, noted: Batch) -> str | None:
         """Id of a batch whose submitter died before it was heard of; None while somebody is at it, or if it never
         arrived: then its questions are free."""
-        with self.asker.memory.submitting(noted.name) as is_mine:
+        with self.asker.memory.alone_with(noted.name) as is_mine:
             if not is_mine:
                 return None
             # Since it was read, its submitter may have heard of it, or somebody else found it or gave it up.
@@ -235,9 +235,14 @@ class Batcher:
             return remote
 
     def _collect(self, batch: Batch, asked: Mapping[str, Asked]) -> None:
-        work = current_work()
-        with self.asker.memory.claiming(work.run) as holder:
-            asyncio.run(self._collected(batch, asked, holder, work))
+        """Collect a batch, unless somebody else is at it, or was: then its answers are, or will be, in the ledger."""
+        work, memory = current_work(), self.asker.memory
+        with memory.alone_with(batch.name) as is_mine:
+            if not is_mine:
+                time.sleep(self.poll_seconds)
+            elif batch.name in {each.name for each in memory.batches()}:
+                with memory.claiming(work.run) as holder:
+                    asyncio.run(self._collected(batch, asked, holder, work))
 
     async def _collected(self, batch: Batch, asked: Mapping[str, Asked], holder: str, work: Work) -> None:
         """Keep every result of a batch. Items of questions that nobody asks any more (their conversation is gone) are

@@ -101,8 +101,8 @@ class Memory(Protocol):
         in no other batch. Nothing is noted where there are none. Raises BudgetReached as `claim` does."""
         ...
 
-    def submitting(self, name: str) -> AbstractContextManager[bool]:
-        """Whether nobody else is at work on submitting this batch: then nobody is, within the block."""
+    def alone_with(self, name: str) -> AbstractContextManager[bool]:
+        """Whether nobody else is submitting, looking for or collecting this batch: then nobody is, within the block."""
         ...
 
     def batch_submitted(self, name: str, remote: str) -> None: ...
