@@ -4,8 +4,10 @@ the budget."""
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,9 @@ from clio_dagster.release.read import read_release, release_dates
 from clio_dagster.synthetic.corpus import DAYS, Truth, generate
 from clio_dagster.tables import FACETS
 from tests.messages_server import BATCHES, MESSAGES, Handle, messages_server
-from tests.scenario import SMALL, UNATTENDED, Site
+from tests.scenario import SMALL, Site
 from tests.server import start, stop
-from tests.unattended import until
+from tests.unattended import UNATTENDED, until
 
 CONVERSATIONS, CONCURRENCY = 200, 8
 CLAUDE = {
@@ -62,6 +64,12 @@ def site(tmp_path: Path) -> Site:
 def asked(server: Handle) -> Counter[str]:
     """How often each question was answered."""
     return Counter(each["digest"] for each in server.requests(MESSAGES) if each["status"] == 200)
+
+
+def quoted(site: Site) -> set[str]:
+    """Conversations that some answer in the ledger is about."""
+    with closing(sqlite3.connect(site.home / "ledger.sqlite")) as connection:
+        return {row[0] for row in connection.execute("select conversation_id from quoted_conversations")}
 
 
 def test_a_run_publishes_says_who_did_it_and_pays_for_nothing_twice(
@@ -110,6 +118,13 @@ def test_a_run_publishes_says_who_did_it_and_pays_for_nothing_twice(
     canaries = truth.canaries["text"].to_list()
     for name, text in site.open_texts():
         assert not [canary for canary in canaries if canary in text], name
+    # An account that is erased takes its answers with it.
+    account = truth.conversations["account_id"].drop_nulls()[0]
+    theirs = set(truth.conversations.filter(account_id=account)["conversation_id"])
+    assert quoted(site) & theirs
+    assert site.clio("forget", "--account", account).returncode == 0
+    assert quoted(site)
+    assert not quoted(site) & theirs
 
 
 def test_killed_at_any_moment_it_asks_again_only_for_what_was_in_flight(
