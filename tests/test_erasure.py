@@ -932,9 +932,9 @@ def test_a_run_that_begins_while_an_account_is_erased_waits(tmp_path: Path) -> N
 def test_the_ledger_loses_rows_that_name_an_account(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, lease_seconds=30)
     with ledger.engine.begin() as connection:
-        connection.exec_driver_sql("create table answers (conversation_id text, answer text)")
+        connection.exec_driver_sql("create table noted (conversation_id text, answer text)")
         rows = [(f"c{number}", f"{MARKS[GONE if number % 2 else KEPT]} {number}") for number in range(400)]
-        connection.exec_driver_sql("insert into answers values (?, ?)", rows)
+        connection.exec_driver_sql("insert into noted values (?, ?)", rows)
     ledger.take("facets", ["a"], "one")
     ledger.erase({ACCOUNT: [pseudonym(GONE)], CONVERSATION: [f"c{number}" for number in range(1, 400, 2)]})
     assert hits(tmp_path, [MARKS[GONE]]) == []
