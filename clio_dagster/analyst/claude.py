@@ -8,7 +8,7 @@ names pass P5 like anybody's, facets are scrubbed before they are kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -20,8 +20,15 @@ import polars as pl
 from clio_dagster.analyst.asking import Asker
 from clio_dagster.analyst.batches import MEGABYTE, Batcher
 from clio_dagster.analyst.blocks import Transcript, block, blocks, topic, transcript
+from clio_dagster.analyst.facet_answers import (
+    facet_faults,
+    facet_schema,
+    facets_frame,
+    own_questions,
+    scrubbed,
+)
 from clio_dagster.analyst.memory import Memory, Remembered
-from clio_dagster.analyst.prices import estimated_tokens, price_of
+from clio_dagster.analyst.prices import price_of
 from clio_dagster.analyst.prompts import prompt
 from clio_dagster.analyst.protocol import (
     Analyst,
@@ -31,37 +38,34 @@ from clio_dagster.analyst.protocol import (
     ParentSample,
     Refusal,
     Summary,
-    Vocabulary,
 )
 from clio_dagster.analyst.questions import (
     INTEGER,
-    NUMBER,
-    TEXT,
     YES_NO,
     Question,
     Value,
     list_of,
     object_of,
-    one_of,
 )
 from clio_dagster.analyst.sending import AnalystError
+from clio_dagster.analyst.topic_prompts import (
+    PARENT,
+    SCORE,
+    SUMMARY,
+    assignment_faults,
+    naming_data,
+    numbered,
+    parents_faults,
+    renaming_data,
+    summary_faults,
+    topic_of,
+)
 from clio_dagster.embedding import Embedder, embed_texts
-from clio_dagster.facets import checked
-from clio_dagster.own_columns import TYPES
-from clio_dagster.own_facets import Facet
-from clio_dagster.privacy.naming import NAME_CHARACTERS, NAME_WORDS, faults
-from clio_dagster.settings import OTHER, Settings
-from clio_dagster.tables import READ, UNREAD
+from clio_dagster.settings import Settings
 from clio_dagster.work import current_work
 
 if TYPE_CHECKING:
     import anthropic
-
-INSIDE_TOKENS, OUTSIDE_TOKENS, WORDS_TOKENS, PAIRS_TOKENS, CHILDREN_TOKENS = 400, 120, 100, 120, 1_000
-"""Tokens of a naming prompt's parts, so that no naming call sends more than 3,000."""
-
-LONGEST_STATEMENT = 240
-"""Characters of a statement in a naming prompt."""
 
 FEW_UNREAD = 5
 """Conversations that may stay unread in a slice, whatever share of it they are."""
@@ -73,10 +77,6 @@ PROMPTS = tuple(
     map(prompt, ("extract", "screen", "name", "propose", "deduplicate", "assign", "rename", "audit"))
 )
 EXTRACT, SCREEN, NAME, PROPOSE, DEDUPLICATE, ASSIGN, RENAME, AUDIT = PROMPTS
-
-SUMMARY = object_of(description=TEXT, name=TEXT)
-PARENT = object_of(name=TEXT, description=TEXT)
-SCORE = object_of(score=one_of(1, 2, 3, 4, 5))
 
 OUTPUT_TOKENS = {
     "extract": 400,
@@ -92,9 +92,6 @@ OUTPUT_TOKENS = {
 
 OWN_FACET_TOKENS = 80
 """Tokens more for each of the site's own facets."""
-
-NO_VALUE = "none of these"
-"""Answer to a category that no value fits: it is kept as null."""
 
 
 def versions(settings: Settings) -> dict[str, str]:
@@ -159,7 +156,7 @@ class ClaudeAnalyst:
             price_of(model, settings.prices)
         self.batcher = batcher_of(settings, memory)
         self.asker = self.batcher.asker
-        self._clean = partial(_scrubbed, settings=settings)
+        self._clean = partial(scrubbed, settings=settings)
 
     # Conversations.
 
@@ -178,7 +175,7 @@ class ClaudeAnalyst:
                 "CLIO_MAX_UNREAD_SHARE allows. What was answered is kept"
             )
         known = self.settings.partition_languages
-        return _facets(conversations["conversation_id"], outcomes, known, self.settings.facets)
+        return facets_frame(conversations["conversation_id"], outcomes, known, self.settings.facets)
 
     def submit(self, conversations: pl.DataFrame) -> int:
         """Submit in batches what has no answer yet, after collecting what has come; how many were submitted."""
@@ -186,8 +183,8 @@ class ClaudeAnalyst:
 
     def questions(self, conversations: pl.DataFrame) -> Iterator[Question]:
         """One question a conversation, in their order. How many are cut to CLIO_CLAUDE_WINDOW_TOKENS is counted."""
-        schema = self._facet_schema
-        system = EXTRACT.filled(own=_own_questions(self.settings.facets))
+        schema = facet_schema(self.settings.facets)
+        system = EXTRACT.filled(own=own_questions(self.settings.facets))
         work = current_work()
         for conversation, day, messages in conversations.select(
             "conversation_id", "date", "messages"
@@ -222,17 +219,6 @@ class ClaudeAnalyst:
             pl.Series("relates", relates, dtype=pl.Boolean)
         )
 
-    @property
-    def _facet_schema(self) -> dict[str, Any]:
-        return object_of(
-            request=TEXT,
-            task=TEXT,
-            language=TEXT,
-            concerning=one_of(1, 2, 3, 4, 5),
-            refused=YES_NO,
-            **{facet.name: _own_schema(facet) for facet in self.settings.facets},
-        )
-
     def _facet_question(
         self, system: str, schema: Mapping[str, Any], shown: Transcript, conversation: str, day: date
     ) -> Question:
@@ -242,7 +228,7 @@ class ClaudeAnalyst:
             schema,
             system=system,
             model=self.settings.claude_facet_model,
-            check=_facet_faults,
+            check=facet_faults,
             clean=self._clean,
             about=(conversation,),
             day=day,
@@ -253,23 +239,23 @@ class ClaudeAnalyst:
 
     def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary | Refusal]:
         """A name for each base cluster (paper, G.5), distinct from one another, or why there is none."""
-        return self._named(samples, NAME, _naming_data)
+        return self._named(samples, NAME, naming_data)
 
     def rename(self, parents: Sequence[ParentSample]) -> list[Summary | Refusal]:
         """A name for each parent from the children that it was given (paper, G.7), or why there is none."""
-        return self._named(parents, RENAME, _renaming_data)
+        return self._named(parents, RENAME, renaming_data)
 
     def propose(self, inside: Sequence[Node], outside: Sequence[Node], wanted: int) -> list[Node]:
         """About `wanted` parents for one neighbourhood (paper, G.7)."""
         data = "\n".join(
             (
-                blocks("topics", map(_topic, inside)),
-                blocks("neighbours", map(_topic, outside)),
+                blocks("topics", map(topic_of, inside)),
+                blocks("neighbours", map(topic_of, outside)),
                 block("wanted", str(wanted)),
             )
         )
         answer = self._one(
-            PROPOSE, data, object_of(parents=list_of(PARENT)), partial(_parents_faults, "parents", wanted)
+            PROPOSE, data, object_of(parents=list_of(PARENT)), partial(parents_faults, "parents", wanted)
         )
         if answer is None:
             return self._stand_in.propose(inside, outside, wanted)
@@ -277,8 +263,8 @@ class ClaudeAnalyst:
 
     def deduplicate(self, proposed: Sequence[Node], wanted: int) -> list[Node]:
         """The proposals of all neighbourhoods, merged to about `wanted` distinct ones."""
-        data = "\n".join((blocks("topics", map(_topic, proposed)), block("wanted", str(wanted))))
-        check = partial(_parents_faults, "names", wanted)
+        data = "\n".join((blocks("topics", map(topic_of, proposed)), block("wanted", str(wanted))))
+        check = partial(parents_faults, "names", wanted)
         answer = self._one(DEDUPLICATE, data, object_of(names=list_of(PARENT)), check)
         if answer is None:
             return self._stand_in.deduplicate(proposed, wanted)
@@ -291,11 +277,11 @@ class ClaudeAnalyst:
                 blocks(
                     "parents", (block("parent", each.summary.name, n=n) for n, each in enumerate(parents, 1))
                 ),
-                blocks("topics", _numbered(children)),
+                blocks("topics", numbered(children)),
             )
         )
         schema = object_of(assignments=list_of(object_of(topic=INTEGER, parent=INTEGER)))
-        answer = self._one(ASSIGN, data, schema, partial(_assignment_faults, len(children), len(parents)))
+        answer = self._one(ASSIGN, data, schema, partial(assignment_faults, len(children), len(parents)))
         if answer is None:
             return self._stand_in.assign(children, parents)
         chosen = {each["topic"]: each["parent"] - 1 for each in answer["assignments"]}
@@ -333,9 +319,7 @@ class ClaudeAnalyst:
     ) -> list[Summary | Refusal]:
         outcomes = self._ask(
             [
-                self._question(
-                    asked, data(sample), SUMMARY, check=partial(_summary_faults, sample.vocabulary)
-                )
+                self._question(asked, data(sample), SUMMARY, check=partial(summary_faults, sample.vocabulary))
                 for sample in samples
             ]
         )
@@ -384,176 +368,6 @@ class ClaudeAnalyst:
         if self.asker.memory.batches():
             self.batcher.settle(questions)
         return self.asker.ask(questions, len(questions))
-
-
-def _facets(
-    ids: pl.Series, outcomes: Sequence[Remembered], languages: Sequence[str], own: Sequence[Facet]
-) -> pl.DataFrame:
-    values = [each.value or {} for each in outcomes]
-
-    def column(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
-        return pl.Series(name, [value.get(name) for value in values], dtype=dtype, strict=False)
-
-    return pl.DataFrame(
-        [
-            ids,
-            pl.Series("status", [READ if each.value else UNREAD for each in outcomes], dtype=pl.String),
-            pl.Series(
-                "unread_reason", [None if each.value else each.reason for each in outcomes], dtype=pl.String
-            ),
-            column("request", pl.String),
-            column("task", pl.String),
-            pl.Series("read_language", _languages(outcomes, languages), dtype=pl.String),
-            column("concerning", pl.Int8),
-            column("refused", pl.Boolean),
-            *(column(facet.name, TYPES[facet.kind]) for facet in own),
-        ]
-    )
-
-
-def _scrubbed(values: Sequence[Value], settings: Settings) -> list[Value | None]:
-    """Facets as they may be kept; None where nothing is left of one."""
-    ids = pl.Series("conversation_id", [str(place) for place in range(len(values))], dtype=pl.String)
-    outcomes = [Remembered(value) for value in values]
-    kept = checked(_facets(ids, outcomes, settings.partition_languages, settings.facets), settings.facets)
-    names = ("request", "task", "concerning", "refused", *(facet.name for facet in settings.facets))
-    return [
-        {"language": row["read_language"] or ""} | {name: row[name] for name in names}
-        if row["status"] == READ
-        else None
-        for row in kept.iter_rows(named=True)
-    ]
-
-
-def _own_questions(own: Sequence[Facet]) -> str:
-    """The site's own facets as the prompt asks them, a line each."""
-    return "\n".join(f"{facet.name}: {facet.question}{_bounds_in_words(facet)}" for facet in own)
-
-
-def _bounds_in_words(facet: Facet) -> str:
-    if facet.kind == "scale":
-        low, high = facet.bounds
-        return f" From {low} to {high}."
-    if facet.kind == "number":
-        told = [
-            f"{word} {bound:g}"
-            for word, bound in (("at least", facet.minimum), ("at most", facet.maximum))
-            if bound is not None
-        ]
-        return f" A number{', ' + ' and '.join(told) if told else ''}."
-    return ""
-
-
-def _own_schema(facet: Facet) -> dict[str, Any]:
-    """What an answer to one of the site's own facets may be, as far as a schema says it."""
-    if facet.kind == "category":
-        return one_of(*facet.values, NO_VALUE)
-    if facet.kind == "scale":
-        low, high = facet.bounds
-        return one_of(*range(low, high + 1))
-    return {"text": TEXT, "number": NUMBER, "boolean": YES_NO}[facet.kind]
-
-
-def _languages(outcomes: Sequence[Remembered], known: Sequence[str]) -> list[str | None]:
-    """Languages that were answered, where they are some of the site's; `other` for any other code."""
-    answers = [each.value["language"].strip().casefold()[:2] if each.value else None for each in outcomes]
-    return [answer if answer in known else OTHER if answer else None for answer in answers]
-
-
-def _facet_faults(value: Value) -> list[str]:
-    return [f"{name} is empty" for name in ("request", "task") if not value[name].strip()]
-
-
-def _naming_data(sample: NamingSample) -> str:
-    parts = [
-        _words(sample.vocabulary),
-        blocks("inside", _statements(sample.inside, INSIDE_TOKENS)),
-        blocks("outside", _statements(sample.outside, OUTSIDE_TOKENS)),
-        *_refused(sample.refused_for),
-    ]
-    return "\n".join(parts)
-
-
-def _renaming_data(sample: ParentSample) -> str:
-    heaviest = sorted(range(len(sample.children)), key=lambda place: (-sample.weights[place], place))
-    shown = [sample.children[place] for place in heaviest]
-    parts = [
-        _words(sample.vocabulary),
-        blocks("children", _within(map(_topic, shown), CHILDREN_TOKENS)),
-        *_refused(sample.refused_for),
-    ]
-    return "\n".join(parts)
-
-
-def _words(vocabulary: Vocabulary) -> str:
-    """Supported words and pairs of them, the most telling first."""
-    weights = vocabulary.words
-    ranked = sorted(weights, key=lambda word: (-weights[word], word))
-    together = sorted(
-        (sorted(pair, key=lambda word: (-weights.get(word, 0.0), word)) for pair in vocabulary.pairs),
-        key=lambda pair: (-sum(weights.get(word, 0.0) for word in pair), pair),
-    )
-    pairs = _within((" ".join(pair) for pair in together), PAIRS_TOKENS)
-    return block("words", " ".join(_within(ranked, WORDS_TOKENS))) + "\n" + block("pairs", "; ".join(pairs))
-
-
-def _statements(texts: Sequence[str], most_tokens: int) -> Iterator[str]:
-    return _within((block("s", text[:LONGEST_STATEMENT]) for text in texts), most_tokens)
-
-
-def _refused(reasons: Sequence[str]) -> list[str]:
-    return [block("refused", "; ".join(reasons))] if reasons else []
-
-
-def _within(texts: Iterable[str], most_tokens: int) -> Iterator[str]:
-    """The first of the texts that together count no more; one at least."""
-    left = most_tokens
-    for place, text in enumerate(texts):
-        left -= estimated_tokens(text)
-        if left < 0 and place:
-            return
-        yield text
-
-
-def _topic(node: Node) -> str:
-    return topic(node.summary.name, node.summary.description)
-
-
-def _numbered(nodes: Sequence[Node]) -> Iterator[str]:
-    for number, node in enumerate(nodes, 1):
-        yield topic(node.summary.name, node.summary.description, number)
-
-
-def _summary_faults(vocabulary: Vocabulary, value: Value) -> list[str]:
-    (found,) = faults([Summary(value["name"], value["description"])], [vocabulary])
-    return found
-
-
-def _parents_faults(field: str, wanted: int, value: Value) -> list[str]:
-    """Bounds of the number of parents are the paper's: half and one and a half times what is wanted (G.7)."""
-    given = value[field]
-    fewest, most = max(1, wanted // 2), max(2, wanted * 3 // 2)
-    found = []
-    if not fewest <= len(given) <= most:
-        found.append(f"there are {len(given)} {field}, and may be {fewest} to {most}")
-    names = [each["name"].strip() for each in given]
-    if any(not name for name in names):
-        found.append("a name is empty")
-    if any(len(name.split()) > NAME_WORDS or len(name) > NAME_CHARACTERS for name in names):
-        found.append(f"a name is longer than {NAME_WORDS} words")
-    if len({name.casefold() for name in names}) < len(names):
-        found.append("a name stands there twice")
-    return found
-
-
-def _assignment_faults(children: int, parents: int, value: Value) -> list[str]:
-    given = [each["topic"] for each in value["assignments"]]
-    found = []
-    if sorted(given) != list(range(1, children + 1)):
-        found.append(f"each of the {children} topics needs exactly one parent")
-    if any(not 1 <= each["parent"] <= parents for each in value["assignments"]):
-        found.append(f"a parent is none of the {parents} offered")
-    return found
 
 
 def _alike(found: Sequence[Summary | Refusal]) -> list[int]:

@@ -8,22 +8,17 @@ from itertools import islice, pairwise
 from math import ceil
 
 from clio_dagster.analyst.asking import CLAIMED_AT_ONCE, Asker
-from clio_dagster.analyst.claude import (
-    ASSIGN,
-    AUDIT,
-    CHILDREN_TOKENS,
-    DEDUPLICATE,
-    INSIDE_TOKENS,
-    NAME,
-    OUTSIDE_TOKENS,
-    PAIRS_TOKENS,
-    PROPOSE,
-    RENAME,
-    WORDS_TOKENS,
-)
+from clio_dagster.analyst.claude import ASSIGN, AUDIT, DEDUPLICATE, NAME, PROPOSE, RENAME
 from clio_dagster.analyst.prices import Usage, dollars, estimated_tokens, price_of
 from clio_dagster.analyst.prompts import Prompt
 from clio_dagster.analyst.questions import Question
+from clio_dagster.analyst.topic_prompts import (
+    CHILDREN_TOKENS,
+    INSIDE_TOKENS,
+    OUTSIDE_TOKENS,
+    PAIRS_TOKENS,
+    WORDS_TOKENS,
+)
 from clio_dagster.hierarchy.hierarchizer import ASSIGNED_AT_ONCE, NEAREST_OUTSIDE, NEIGHBOURHOOD
 from clio_dagster.hierarchy.levels import level_sizes
 from clio_dagster.settings import Settings
