@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clio_dagster.analyst.claude import ClaudeAnalyst
+from clio_dagster.analyst.claude import PROMPTS, ClaudeAnalyst
 from clio_dagster.analyst.memory import BudgetReached
 from clio_dagster.analyst.prices import estimated_tokens
 from clio_dagster.analyst.protocol import (
@@ -303,6 +304,26 @@ def test_the_sites_own_facets_are_asked_in_the_same_call(
 
 
 # What is sent.
+
+
+SENT = {
+    "assign": (1, "08513b130548"),
+    "audit": (1, "d58728ae64a7"),
+    "deduplicate": (1, "53bba3273650"),
+    "extract": (1, "507f1e1a29e8"),
+    "name": (1, "1646cc74b888"),
+    "propose": (1, "592aadf0cc5d"),
+    "rename": (1, "cbefd3ae761d"),
+    "screen": (1, "cd8666ec73ff"),
+}
+"""Version of each prompt, and how its text of that version begins to hash."""
+
+
+def test_a_prompt_that_changes_has_another_version() -> None:
+    told = {
+        each.name: (each.version, hashlib.sha256(each.text.encode()).hexdigest()[:12]) for each in PROMPTS
+    }
+    assert told == SENT, "raise the version in the prompt's first line, and write both down here"
 
 
 INJECTIONS = (
