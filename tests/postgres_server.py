@@ -14,13 +14,18 @@ PG_CTL = shutil.which("pg_ctl") or next(
 )
 """Debian keeps it out of the path."""
 
+RUNUSER = shutil.which("runuser", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
+
+IS_THERE = PG_CTL is not None and (os.getuid() != 0 or RUNUSER is not None)
+"""Whether a server can be started here: not as root, unless as another user."""
+
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """SQLAlchemy URL of an empty database, for the block. The server refuses to run as root: then as `postgres`."""
     folder.mkdir()
     data = folder / "data"
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    as_user = [str(RUNUSER), "-u", "postgres", "--"] if os.getuid() == 0 else []
     if as_user:
         shutil.chown(folder, "postgres")
         for above in folder.parents:

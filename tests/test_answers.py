@@ -16,7 +16,7 @@ from clio_dagster.settings import SettingsError, load_settings
 from clio_dagster.work import Work
 from resources.answers import Answers
 from resources.ledger import Ledger, metadata
-from tests.postgres_server import PG_CTL, postgres
+from tests.postgres_server import IS_THERE, postgres
 
 WORK = Work("facets", "2026-11-01|en", "run")
 
@@ -24,7 +24,7 @@ WORK = Work("facets", "2026-11-01|en", "run")
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str | None]:
     """In a short path of its own: a socket's has little room."""
-    if PG_CTL is None:
+    if not IS_THERE:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="clio-") as folder, postgres(Path(folder) / "pg") as url:
