@@ -125,20 +125,28 @@ class Asker:
 
     async def hear(self, asked: Asked, sender: Sender) -> Heard:
         """Ask one question; once more, with the reasons, where the answer is not as asked."""
+        reply = await sender.send(asked.question.params, asked.question.at_most)
+        return await self.judge(asked, reply, sender)
+
+    async def judge(self, asked: Asked, reply: Reply, sender: Sender, batch: str | None = None) -> Heard:
+        """What a reply comes to, its repair included. One that came in a batch is repaired at once, at the full price:
+        few are, and none waits a day more for it.
+        """
         question = asked.question
-        reply = await sender.send(question.params, question.at_most)
-        value, faults = judged(question, reply)
+        value, faults = _judged(question, reply)
         usage, calls = reply.usage, 1
-        usd = self.cost(question, reply.usage)
+        usd = self.cost(question, reply.usage, is_batch=batch is not None)
+        is_lasting = batch is not None or reply.is_lasting
         if faults and not reply.stopped:
             reply = await sender.send(question.again(reply.text, faults), question.at_most)
-            value, faults = judged(question, reply)
+            value, faults = _judged(question, reply)
             usage, calls = usage + reply.usage, 2
             usd += self.cost(question, reply.usage)
-        return Heard(asked, value, reply.stopped or "; ".join(faults), usage, usd, calls, reply.is_lasting)
+            is_lasting = batch is not None or reply.is_lasting
+        return Heard(asked, value, reply.stopped or "; ".join(faults), usage, usd, calls, is_lasting, batch)
 
 
-def judged(question: Question, reply: Reply) -> tuple[Value | None, list[str]]:
+def _judged(question: Question, reply: Reply) -> tuple[Value | None, list[str]]:
     """The value of a reply, or what is wrong with it."""
     if reply.stopped:
         return None, [reply.stopped]

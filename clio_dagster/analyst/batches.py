@@ -17,9 +17,9 @@ from uuid import uuid4
 
 import orjson
 
-from clio_dagster.analyst.asking import Asked, Asker, Heard, judged
+from clio_dagster.analyst.asking import Asked, Asker, Heard
 from clio_dagster.analyst.memory import Answered, Batch, Remembered
-from clio_dagster.analyst.prices import Usage
+from clio_dagster.analyst.prices import Usage, dollars, price_of
 from clio_dagster.analyst.questions import Question
 from clio_dagster.analyst.sending import AnalystError, Sender, rejected, reply_of
 from clio_dagster.progress import track
@@ -58,8 +58,8 @@ class Batcher:
 
     def ask(self, questions: Sequence[Question]) -> list[Remembered]:
         """What came of each question, in order, once every batch that holds one of them has ended."""
-        asked = {each.key: each for each in self.asker.under_keys(questions)}
-        keys = [question.key(self.asker.secret) for question in questions]
+        keyed = list(self.asker.under_keys(questions))
+        asked = {each.key: each for each in keyed}
         with track(f"asking {current_work().stage} in batches", len(asked), "question") as advance:
             done = 0
             while True:
@@ -68,7 +68,7 @@ class Batcher:
                 advance(len(found) - done)
                 done = len(found)
                 if done == len(asked):
-                    return [found[key] for key in keys]
+                    return [found[each.key] for each in keyed]
                 if not self._submit({key: each for key, each in asked.items() if key not in found}):
                     # Somebody else is asking them.
                     time.sleep(self.poll_seconds)
@@ -268,7 +268,8 @@ class Batcher:
                         continue
                     if item.custom_id in wanted and item.custom_id not in kept:
                         each = asked[item.custom_id]
-                        heard.append(await self._judged(each, item.result.message, sender, batch.name))
+                        reply = reply_of(item.result.message)
+                        heard.append(await self.asker.judge(each, reply, sender, batch.name))
                     elif item.custom_id not in asked:
                         gone.append(self._of_nobody(item.custom_id, item.result.message, batch.name))
                     if len(heard) >= KEPT_AT_ONCE:
@@ -287,21 +288,7 @@ class Batcher:
             memory.remember(gone, holder, work)
         memory.batch_collected(batch.name, wanted - kept)
 
-    async def _judged(self, asked: Asked, message: Any, sender: Sender, batch: str) -> Heard:
-        reply = reply_of(message)
-        value, faults = judged(asked.question, reply)
-        usage, usd, calls = reply.usage, self.asker.cost(asked.question, reply.usage, is_batch=True), 1
-        if faults and not reply.stopped:
-            # Repaired at once, at the full price: few are, and none waits a day more for it.
-            reply = await sender.send(asked.question.again(reply.text, faults), asked.question.at_most)
-            value, faults = judged(asked.question, reply)
-            usage, calls = usage + reply.usage, 2
-            usd += self.asker.cost(asked.question, reply.usage)
-        return Heard(asked, value, reply.stopped or "; ".join(faults), usage, usd, calls, batch=batch)
-
     def _of_nobody(self, key: str, message: Any, batch: str) -> Answered:
-        from clio_dagster.analyst.prices import dollars, price_of
-
         usage = reply_of(message).usage
         usd = dollars(usage, price_of(message.model, self.asker.prices), is_batch=True)
         return Answered(key, "gone", message.model, Remembered(None), usage, usd, batch=batch, final=False)
