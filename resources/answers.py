@@ -315,24 +315,15 @@ class Answers:
                 .values(counts=json.dumps(dict(counts)), ended_at=ended_at.timestamp() if ended_at else None)
             )
 
-    def batches(self, partition: str | None = None) -> list[Batch]:
-        query = (
-            sa.select(_batches)
-            .where(_batches.c.collected_at.is_(None))
-            .order_by(_batches.c.submitted_at, _batches.c.name)
-        )
-        if partition is not None:
-            query = query.where(_batches.c.partition == partition)
-        with self._ledger.engine.connect() as connection:
-            return [_batch(row) for row in connection.execute(query)]
+    def batches(self) -> list[Batch]:
+        return self._batches(_batches.c.collected_at.is_(None))
 
     def batch_log(self, partition: str) -> list[Batch]:
         """Every batch of a partition, collected ones included, oldest first."""
-        query = (
-            sa.select(_batches)
-            .where(_batches.c.partition == partition)
-            .order_by(_batches.c.submitted_at, _batches.c.name)
-        )
+        return self._batches(_batches.c.partition == partition)
+
+    def _batches(self, wanted: sa.ColumnElement[bool]) -> list[Batch]:
+        query = sa.select(_batches).where(wanted).order_by(_batches.c.submitted_at, _batches.c.name)
         with self._ledger.engine.connect() as connection:
             return [_batch(row) for row in connection.execute(query)]
 

@@ -113,8 +113,8 @@ class Memory(Protocol):
 
     def batch_seen(self, name: str, counts: Mapping[str, int], ended_at: datetime | None) -> None: ...
 
-    def batches(self, partition: str | None = None) -> list[Batch]:
-        """Batches that have not been collected, oldest first; of one partition (`2026-11-01|es`) or of all."""
+    def batches(self) -> list[Batch]:
+        """Batches that have not been collected, oldest first."""
         ...
 
     def in_batches(self, keys: Collection[str]) -> dict[str, str]:
