@@ -38,6 +38,9 @@ RUN, WAITING_RUN = "run", "waiting run"
 ALONE, EVERYTHING = "alone", "*"
 """The lease of whoever works while no run does: runs that begin wait until it is given back."""
 
+SCHEMA_LOCK = 0x636C696F
+"""PostgreSQL's advisory lock that is held while tables are made: "clio" in ASCII."""
+
 metadata = sa.MetaData()
 leases_table = sa.Table(
     "leases",
@@ -86,6 +89,7 @@ class Ledger:
         self._alive: set[str] = set()
         self.engine = _engine(home, url)
         with self.engine.begin() as connection:
+            _be_alone(connection)
             metadata.create_all(connection)
             _add_missing_columns(connection)
 
@@ -294,6 +298,14 @@ def _engine(home: Path, url: str | None) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     sa.event.listen(engine, "connect", _set_up)
     return engine
+
+
+def _be_alone(connection: sa.Connection) -> None:
+    """Until the transaction ends: of processes that open a new ledger at once, one makes its tables."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("begin immediate")
+    else:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
 
 
 def _add_missing_columns(connection: sa.Connection) -> None:

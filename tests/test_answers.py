@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -32,15 +34,19 @@ def postgres_url() -> Iterator[str | None]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str | None) -> Ledger:
+def url(request: pytest.FixtureRequest, postgres_url: str | None) -> str | None:
     if request.param == "sqlite":
-        return Ledger(tmp_path, lease_seconds=60)
+        return None
     if postgres_url is None:
         pytest.skip("no PostgreSQL server is installed")
-    emptied = sa.create_engine(postgres_url)
-    with emptied.begin() as connection:
+    with sa.create_engine(postgres_url).begin() as connection:
         metadata.drop_all(connection)
-    return Ledger(tmp_path, lease_seconds=60, url=postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+def ledger(url: str | None, tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path, lease_seconds=60, url=url)
 
 
 @pytest.fixture
@@ -176,6 +182,23 @@ def test_a_ledger_of_an_earlier_version_gains_what_it_lacks(tmp_path: Path) -> N
     assert [lease.holder for lease in ledger.leases()] == ["old"]
     with Answers(ledger).claiming("one") as holder:
         assert Answers(ledger).claim({"a": 0.1}, holder).mine == {"a"}
+
+
+def test_of_several_that_open_a_new_ledger_at_once_all_have_it(url: str | None, tmp_path: Path) -> None:
+    for attempt in range(5):
+        if url:
+            with sa.create_engine(url).begin() as connection:
+                metadata.drop_all(connection)
+        together = Barrier(8)
+
+        def opened(_: int, home: Path = tmp_path / str(attempt), together: Barrier = together) -> sa.Engine:
+            together.wait()
+            return Ledger(home, lease_seconds=60, url=url).engine
+
+        with ThreadPoolExecutor(8) as threads:
+            for engine in threads.map(opened, range(8)):
+                assert set(sa.inspect(engine).get_table_names()) == set(metadata.tables)
+                engine.dispose()
 
 
 def test_a_ledger_url_that_is_none_says_so(tmp_path: Path) -> None:
