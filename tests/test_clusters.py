@@ -11,10 +11,11 @@ import pytest
 
 from clio_dagster.analyst.protocol import Vocabulary
 from clio_dagster.clusters.find import find_clusters
-from clio_dagster.clusters.kmeans import normalized, spherical_kmeans
+from clio_dagster.clusters.kmeans import spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
 from clio_dagster.clusters.positions import positions
 from clio_dagster.clusters.sampling import INSIDE, OUTSIDE, naming_samples
+from clio_dagster.clusters.vectors import normalized
 from clio_dagster.embedding.protocol import unit_rows
 from clio_dagster.settings import Settings
 from clio_dagster.tables import AUDITED_SUMMARIES, CLUSTER_MEMBERS, CLUSTERS, POSITIONS, PUBLISHED, WITHHELD

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from clio_dagster.analyst.protocol import NamingSample, Node, ParentSample, Summary, Vocabulary
-from clio_dagster.clusters.kmeans import normalized
+from clio_dagster.clusters.vectors import normalized
 from clio_dagster.hierarchy.hierarchizer import HierarchyError, build_hierarchy
 from clio_dagster.hierarchy.levels import level_sizes, shares
 from clio_dagster.hierarchy.persistence import kept_summaries, leaf_topics

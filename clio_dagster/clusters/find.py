@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from clio_dagster.clusters.kmeans import ROWS_AT_ONCE, centroids_of, spherical_kmeans
+from clio_dagster.clusters.kmeans import centroids_of, spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
+from clio_dagster.clusters.vectors import ROWS_AT_ONCE
 from clio_dagster.privacy.accounts import order_of, owner, place_within
 from clio_dagster.privacy.alike import began, crowd_of, traffic_of
 from clio_dagster.privacy.thresholds import counted, tally, verdicts

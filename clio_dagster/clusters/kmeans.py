@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from clio_dagster.clusters.coarse_to_fine import coarse_to_fine, nearest
+from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
+
 ITERATIONS = 25
 """The objective moves by less than one part in 10,000 after it on the sets measured."""
 
-TRAINING_ROWS = 250_000
+COMPARED = 10_000_000
+"""Rows times clusters up to which each step compares every row with every centroid. Beyond, coarse_to_fine.py: on
+made topics of 100,000 rows and 1,000 clusters it takes a seventh of the time, and its inertia is within 0.6%."""
+
+TRAINING_ROWS = 1_000_000
 """Centroids are trained on a seeded sample of at most this many vectors; every vector is then assigned."""
-
-ROWS_AT_ONCE = 65_536
-
-
-def normalized(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1 (float32); a row of zeros stays."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
 
 def spherical_kmeans(
@@ -36,17 +35,29 @@ def spherical_kmeans(
     (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads. One
     start: neither further ones nor k-means++ agreed better with labels where measured.
     """
-    rows = len(vectors)
     points = np.ascontiguousarray(vectors, dtype=np.float32)
-    sample = points if trained is None else points[trained]
+    sample = np.arange(len(points)) if trained is None else np.flatnonzero(trained)
     clusters = min(clusters, len(sample))
     if clusters <= 1:
-        return np.zeros(rows, dtype=np.int32)
+        return np.zeros(len(points), dtype=np.int32)
+    if len(sample) > TRAINING_ROWS:
+        sample = np.sort(np.random.default_rng(seed).choice(sample, TRAINING_ROWS, replace=False))
+    if len(sample) * clusters <= COMPARED:
+        return _without_gaps(_lloyd(points, sample, clusters, seed, threads, starts))
+    centroids, found = coarse_to_fine(points, sample, clusters, seed=seed, threads=threads, starts=starts)
+    labels = np.empty(len(points), dtype=np.int32)
+    labels[sample] = found
+    others = np.setdiff1d(np.arange(len(points)), sample, assume_unique=True)
+    labels[others] = nearest(points, others, centroids, seed=seed, threads=threads)
+    return _without_gaps(labels)
+
+
+def _lloyd(
+    points: np.ndarray, sample: np.ndarray, clusters: int, seed: int, threads: int, starts: np.ndarray | None
+) -> np.ndarray:
+    """Labels of all points; `sample`, places in them, moves the centroids."""
     import faiss
 
-    if len(sample) > TRAINING_ROWS:
-        chosen = np.random.default_rng(seed).choice(len(sample), TRAINING_ROWS, replace=False)
-        sample = sample[np.sort(chosen)]
     faiss.omp_set_num_threads(threads)
     kmeans = faiss.Kmeans(
         points.shape[1],
@@ -62,12 +73,12 @@ def spherical_kmeans(
         if starts is None or not len(starts)
         else np.ascontiguousarray(starts[:clusters], dtype=np.float32)
     )
-    kmeans.train(sample, init_centroids=begin)
-    labels = np.empty(rows, dtype=np.int64)
-    for start in range(0, rows, ROWS_AT_ONCE):
-        _, nearest = kmeans.index.search(points[start : start + ROWS_AT_ONCE], 1)
-        labels[start : start + ROWS_AT_ONCE] = nearest[:, 0]
-    return _without_gaps(labels)
+    kmeans.train(points if len(sample) == len(points) else points[sample], init_centroids=begin)
+    labels = np.empty(len(points), dtype=np.int64)
+    for start in range(0, len(points), ROWS_AT_ONCE):
+        _, found = kmeans.index.search(points[start : start + ROWS_AT_ONCE], 1)
+        labels[start : start + ROWS_AT_ONCE] = found[:, 0]
+    return labels
 
 
 def _without_gaps(labels: np.ndarray) -> np.ndarray:

@@ -23,7 +23,8 @@ import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, Node, ParentSample, Summary, Vocabulary
-from clio_dagster.clusters.kmeans import normalized, spherical_kmeans
+from clio_dagster.clusters.kmeans import spherical_kmeans
+from clio_dagster.clusters.vectors import normalized
 from clio_dagster.hierarchy.levels import level_sizes, shares
 from clio_dagster.hierarchy.persistence import kept_summaries, leaf_topics, parent_topics
 from clio_dagster.privacy.accounts import owner

@@ -1,0 +1,273 @@
+"""What a window of a given size costs, stage by stage, on generated conversations.
+
+    python -m benchmarks.scale [--rows N ...] [--folder FOLDER] [--threads N] [--write]
+
+Facets and vectors are generated and written where their stages would have; every stage after them is then materialized
+by its asset, checks included, each in a process of its own: seconds and peak memory are the whole process's, and
+`of these` the seconds that the engine was at work. A window is seven days of about N conversations in three languages,
+on N / 100 topics in groups of 30; the date whose topics are found is its last. `--write` puts table and plot into docs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+DAY = date(2026, 11, 7)
+DAYS = [DAY - timedelta(days=back) for back in range(6, -1, -1)]
+LANGUAGES = {"en": 0.7, "es": 0.2, "de": 0.1}
+DIMENSIONS = 512
+TOPIC_SIZE, GROUP_TOPICS = 100, 30
+DATE_STAGES = (
+    "day",
+    "clusters",
+    "cluster_summaries",
+    "hierarchy",
+    "audited_summaries",
+    "published_cells",
+    "positions",
+    "models",
+    "release",
+)
+ROWS_AT_ONCE = 65_536
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--stage", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.stage:
+        run_stage(arguments.stage, arguments.rows[0])
+        return
+    measured = []
+    for rows in arguments.rows or [10_000, 100_000]:
+        with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="clio-scale-") as folder:
+            measured += measure(rows, Path(folder), arguments.threads)
+    table = pl.DataFrame(measured)
+    with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+        print(table)
+    print(table.group_by("rows", maintain_order=True).agg(pl.col("seconds").sum(), pl.col("peak MB").max()))
+
+
+def measure(rows: int, folder: Path, threads: int) -> list[dict[str, object]]:
+    """A row for each stage, of one window in a home of its own."""
+    measured: list[dict[str, object]] = []
+    environment = os.environ | {
+        "CLIO_HOME": str(folder / "home"),
+        "CLIO_KEY_FILE": str(folder / "key"),
+        "CLIO_THREADS": str(threads),
+        "CLIO_ANALYST": "offline",
+    }
+    for stage in ("generated", *DATE_STAGES):
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.scale", "--stage", stage, "--rows", str(rows)]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        seconds = time.perf_counter() - started
+        engine, peak = map(float, done.stdout.split()[-2:])
+        measured.append(
+            {
+                "rows": rows,
+                "stage": stage,
+                "seconds": round(seconds, 1),
+                "of these": round(engine, 1),
+                "peak MB": round(peak),
+                "rows/s": round(rows / seconds),
+            }
+        )
+        print(measured[-1], file=sys.stderr, flush=True)
+    return measured
+
+
+def run_stage(stage: str, rows: int) -> None:
+    """One stage in this process; prints the engine's seconds and the peak memory in MB."""
+    seconds = generate(rows) if stage == "generated" else materialized(stage)
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def materialized(stage: str) -> float:
+    """Materialize the assets of a stage for the last date (`day`: for all); the seconds that they say they took."""
+    from dagster import AssetSelection, materialize
+
+    from assets import all_assets, all_checks
+    from assets.models import sql_models
+    from clio_dagster.definitions import defs
+
+    names = [model.key.to_user_string() for model in sql_models] if stage == "models" else [stage]
+    chosen = AssetSelection.assets(*names).required_multi_asset_neighbors()
+    days = DAYS if stage == "day" else [DAY]
+    spent = 0.0
+    with instance() as there:
+        if stage == "release":
+            take_as_checked(there)
+        for each in days:
+            result = materialize(
+                [*all_assets, *all_checks],
+                selection=chosen,
+                partition_key=each.isoformat(),
+                instance=there,
+                resources=dict(defs.resources or {}),
+                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+            )
+            spent += sum(
+                float(event.materialization.metadata["seconds"].value)  # type: ignore[arg-type]
+                for event in result.get_asset_materialization_events()
+                if "seconds" in event.materialization.metadata
+            )
+    return spent
+
+
+def instance() -> Any:
+    """Dagster's storage of the home, which the release asks for what the checks have said."""
+    from dagster import DagsterInstance
+
+    from assets.partitions import SETTINGS
+
+    folder = SETTINGS.home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    return DagsterInstance.local_temp(str(folder))
+
+
+def take_as_checked(there: Any) -> None:
+    """Record that what is given here, the slices of languages, has passed its checks."""
+    from dagster import AssetCheckEvaluation
+
+    from assets.partitions import DATE_LANGUAGES, slices_of
+    from assets.verdicts import SPECS
+
+    for spec in SPECS:
+        if spec.partitions_def == DATE_LANGUAGES:
+            for partition in slices_of(DAY.isoformat()):
+                there.report_runless_asset_event(
+                    AssetCheckEvaluation(
+                        asset_key=spec.asset_key, check_name=spec.name, passed=True, partition=partition
+                    )
+                )
+
+
+def generate(rows: int) -> float:
+    """Write facets and embeddings of a window, empty slices of the other languages included."""
+    from assets.partitions import SETTINGS
+    from clio_dagster.tables import EMBEDDINGS, FACETS
+    from resources.warehouse import open_warehouse
+
+    started = time.perf_counter()
+    warehouse = open_warehouse(SETTINGS)
+    window = Window(rows)
+    for number, day in enumerate(DAYS):
+        for language in SETTINGS.partition_languages:
+            where = {"date": day, "language": language}
+            facets, embeddings = FACETS.empty(), EMBEDDINGS.empty()
+            if language in LANGUAGES:
+                facets, embeddings = window.slice(number, language)
+            for table, frame in ((FACETS, facets), (EMBEDDINGS, embeddings)):
+                warehouse.write(table, where, frame, fingerprint="{}")
+    return time.perf_counter() - started
+
+
+class Window:
+    """Conversations of a window, made slice by slice: topics in groups, and accounts with a few topics each."""
+
+    def __init__(self, rows: int) -> None:
+        self.draw = np.random.default_rng(0)
+        self.rows = rows
+        self.topics = max(2, rows // TOPIC_SIZE)
+        groups = max(1, self.topics // GROUP_TOPICS)
+        kinds = max(1, groups // GROUP_TOPICS)
+        kind = self._points(kinds)
+        self.group_of = self.draw.integers(groups, size=self.topics)
+        group = kind[self.draw.integers(kinds, size=groups)] + 0.8 * self._points(groups)
+        self.centres = group[self.group_of] + 0.7 * self._points(self.topics)
+        self.popular = self.draw.dirichlet(np.full(self.topics, 4.0))
+        accounts = max(1, rows // 5)
+        self.talk = self.draw.lognormal(0.0, 1.0, accounts)
+        self.talk /= self.talk.sum()
+        self.interests = self.draw.choice(self.topics, p=self.popular, size=(accounts, 3))
+        words = self._words(2 * self.topics + 40 * groups + 60)
+        self.nouns = words[: 2 * self.topics].reshape(self.topics, 2)
+        self.common = words[2 * self.topics : 2 * self.topics + 40 * groups].reshape(groups, 40)
+        self.verbs = words[-60:]
+
+    def slice(self, number: int, language: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """tables.FACETS and tables.EMBEDDINGS of one day and language."""
+        from clio_dagster.tables import EMBEDDINGS, FACETS, READ
+
+        count = max(1, round(self.rows / len(DAYS) * LANGUAGES[language]))
+        account = self.draw.choice(len(self.talk), p=self.talk, size=count)
+        topic = self.interests[account, self.draw.integers(3, size=count)]
+        seconds = self.draw.integers(24 * 3600, size=count)
+        midnight = datetime.combine(DAYS[number], datetime.min.time(), UTC)
+        vectors = np.empty((count, DIMENSIONS), dtype=np.float32)
+        for start in range(0, count, ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            made = self.centres[topic[part]] + 1.5 * self._points(len(topic[part]))
+            vectors[part] = made / np.linalg.norm(made, axis=1, keepdims=True)
+        base = pl.DataFrame(
+            {
+                "conversation_id": [f"{number}-{language}-{row}" for row in range(count)],
+                "account": pl.Series(account).cast(pl.String).str.zfill(64),
+                "started_at": (pl.Series(seconds) * 1_000_000).cast(pl.Duration("us")),
+                "request": self._texts(topic),
+                "concerning": self.draw.choice(5, p=[0.9, 0.05, 0.03, 0.01, 0.01], size=count) + 1,
+            }
+        ).with_columns(
+            pl.lit(DAYS[number]).alias("date"),
+            pl.lit(language).alias("language"),
+            pl.lit(READ).alias("status"),
+            (pl.lit(midnight).dt.cast_time_unit("us") + pl.col("started_at")).alias("started_at"),
+            pl.lit("other").alias("task"),
+            pl.lit(2).alias("turns"),
+            pl.lit(False).alias("refused"),
+            pl.lit("generated").alias("extractor"),
+            pl.lit("request").alias("clustered_by"),
+            pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, DIMENSIONS)),
+        )
+        facets = base.select(
+            (pl.col(name) if name in base.columns else pl.lit(None)).cast(kind).alias(name)
+            for name, kind in FACETS.schema.items()
+        )
+        return facets, base.select(*EMBEDDINGS.schema)
+
+    def _texts(self, topic: np.ndarray) -> list[str]:
+        """A verb and two nouns of the topic, one of them left out now and then, and three words of its group."""
+        verbs = self.verbs[(topic + (self.draw.random(len(topic)) < 0.3)) % len(self.verbs)]
+        nouns = self.nouns[topic]
+        common = self.common[self.group_of[topic][:, None], self.draw.integers(40, size=(len(topic), 3))]
+        has = self.draw.random((len(topic), 2)) < 0.85
+        return [
+            " ".join([verb, *(each for each, there in zip(pair, own, strict=True) if there), "for", *rest])
+            for verb, pair, own, rest in zip(verbs, nouns, has, common, strict=True)
+        ]
+
+    def _words(self, count: int) -> np.ndarray:
+        """Made-up words of three to four syllables, each once."""
+        syllables = [first + vowel for first in "bdfgklmnprstvz" for vowel in "aeiou"]
+        numbers = self.draw.choice(len(syllables) ** 3, size=count, replace=False)
+        base = len(syllables)
+        return np.array(
+            [
+                syllables[n % base] + syllables[n // base % base] + syllables[n // base**2] + "n"
+                for n in numbers.tolist()
+            ]
+        )
+
+    def _points(self, count: int) -> np.ndarray:
+        return self.draw.standard_normal((count, DIMENSIONS), dtype=np.float32)
+
+
+if __name__ == "__main__":
+    main()

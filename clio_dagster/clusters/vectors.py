@@ -1,0 +1,14 @@
+"""Arithmetic on rows of unit vectors. Only numbers here, no conversation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROWS_AT_ONCE = 65_536
+"""Rows that are copied or compared at once: bounds the memory beside the vectors themselves."""
+
+
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1 (float32); a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
