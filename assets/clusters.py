@@ -83,17 +83,35 @@ def read_window(site: Site, key: str, clustered_by: str) -> tuple[pl.DataFrame, 
 
     A conversation that came under two days or languages is taken once, on the last of its days.
     """
-    embedded = site.warehouse.read(EMBEDDINGS, {"date": window(key), "clustered_by": clustered_by})
+    of_window = {"date": window(key)}
     facets = site.warehouse.read(
         FACETS,
-        {"date": window(key)},
+        of_window,
         ["conversation_id", "account", "language", "date", "started_at", clustered_by],
     )
-    joined = (
-        embedded.select("conversation_id", "date", "language", "vector")
-        .join(facets, on=["conversation_id", "date", "language"], how="inner", maintain_order="left")
+    embedded = site.warehouse.read(
+        EMBEDDINGS,
+        of_window | {"clustered_by": clustered_by},
+        ["conversation_id", "date", "language"],
+    )
+    rows = (
+        embedded.join(facets, on=["conversation_id", "date", "language"], how="inner", maintain_order="left")
         .sort("conversation_id", "date", "language")
         .unique("conversation_id", keep="last", maintain_order=True)
     )
-    vectors = joined["vector"].to_numpy() if joined.height else np.zeros((0, 1), np.float32)
-    return joined.drop("vector"), vectors
+    return rows, _vectors(site, rows, clustered_by)
+
+
+def _vectors(site: Site, rows: pl.DataFrame, clustered_by: str) -> np.ndarray:
+    """The vectors of the rows, read a slice at a time: a window of them is held once."""
+    vectors = np.zeros((0, 1), np.float32)
+    placed = rows.select("conversation_id", "date", "language").with_row_index("row")
+    for (day, language), part in placed.group_by("date", "language", maintain_order=True):
+        where = {"date": day, "language": language, "clustered_by": clustered_by}
+        slice = site.warehouse.read(EMBEDDINGS, where, ["conversation_id", "vector"])
+        found = slice["vector"].to_numpy()
+        if not vectors.size:
+            vectors = np.empty((len(rows), found.shape[1]), np.float32)
+        at = slice.select("conversation_id").with_row_index("at").join(part, on="conversation_id")
+        vectors[at["row"]] = found[at["at"]]
+    return vectors

@@ -5,7 +5,8 @@
 Facets and vectors are generated and written where their stages would have; every stage after them is then materialized
 by its asset, checks included, each in a process of its own: seconds and peak memory are the whole process's, and
 `of these` the seconds that the engine was at work. A window is seven days of about N conversations in three languages,
-on N / 100 topics in groups of 30; the date whose topics are found is its last. `--write` puts table and plot into docs/.
+on N / 100 topics in groups of 30; the date whose topics are found is its last. `--write` puts table and
+plot into docs/.
 """
 
 from __future__ import annotations

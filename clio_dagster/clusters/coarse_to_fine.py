@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
+from clio_dagster.clusters.vectors import ROWS_AT_ONCE, by_label, normalized
 
 NEIGHBOURS = 64
 """Centroids that a row is compared with in a step, its own among them."""
@@ -97,7 +97,7 @@ def _cells(
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         cell[part] = coarse.index.search(points[rows[part]], 1)[1][:, 0]
-    order, edges = _by_label(cell, cells)
+    order, edges = by_label(cell, cells)
     sizes = np.diff(edges)
     wanted = np.minimum(_shares(clusters, sizes), sizes)
     centroids = np.empty((int(wanted.sum()), points.shape[1]), dtype=np.float32)
@@ -135,7 +135,7 @@ def _step(
     flat = faiss.IndexFlatIP(points.shape[1])
     flat.add(centroids)
     beside = flat.search(centroids, min(NEIGHBOURS, clusters))[1]
-    order, edges = _by_label(labels, clusters)
+    order, edges = by_label(labels, clusters)
     moved = np.empty_like(labels)
 
     def assign(first: int, last: int) -> None:
@@ -155,7 +155,7 @@ def _means(
     points: np.ndarray, rows: np.ndarray, labels: np.ndarray, clusters: int, threads: int
 ) -> np.ndarray:
     """Normalised mean of each label's rows; of none, zeros."""
-    order, edges = _by_label(labels, clusters)
+    order, edges = by_label(labels, clusters)
     means = np.zeros((clusters, points.shape[1]), dtype=np.float32)
 
     def mean(first: int, last: int) -> None:
@@ -183,12 +183,6 @@ def _blocks(edges: np.ndarray) -> Iterator[tuple[int, int]]:
         last = max(first + 1, int(np.searchsorted(edges, edges[first] + ROWS_AT_ONCE // 2, "right")) - 1)
         yield first, last
         first = last
-
-
-def _by_label(labels: np.ndarray, clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the order of their labels, and where each label begins (one more at the end)."""
-    order = np.argsort(labels, kind="stable")
-    return order, np.searchsorted(labels[order], np.arange(clusters + 1))
 
 
 def _shares(total: int, sizes: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import polars as pl
 
 from clio_dagster.clusters.kmeans import centroids_of, spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
+from clio_dagster.clusters.refine import refined
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE
 from clio_dagster.privacy.accounts import order_of, owner, place_within
 from clio_dagster.privacy.alike import began, crowd_of, traffic_of
@@ -49,7 +50,8 @@ def find_clusters(
     revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
     order of their topics, so that no number tells a size.
 
-    k-means begins from the previous date's centroids, so that topics persist. A cluster that fails a
+    k-means begins from the previous date's centroids, so that topics persist; then a cluster of two topics is split and
+    two of one are merged. A cluster that fails a
     threshold is merged into its nearest sibling, one that passes before one that does not, and the result
     is judged again under the sibling's topic and noise. What still fails keeps passes=False with its
     reasons. A merge that would make a passing cluster fail is undone. Raises ValueError where rows and
@@ -72,6 +74,14 @@ def find_clusters(
         threads=settings.threads,
         starts=_centroids(earlier),
         trained=trained,
+    )
+    labels = refined(
+        vectors,
+        labels,
+        least=settings.min_conversations,
+        aimed_at=settings.base_cluster_size,
+        seed=settings.seed,
+        threads=settings.threads,
     )
     members = facets.select(
         "conversation_id",
@@ -239,7 +249,10 @@ def _latest_of_each_topic(previous: pl.DataFrame, dimensions: int) -> pl.DataFra
 
 
 def _centroids(clusters: pl.DataFrame) -> np.ndarray:
-    return np.array(clusters["centroid"].to_list(), dtype=np.float32)
+    if clusters.is_empty():
+        return np.empty((0, 1), np.float32)
+    lists = clusters["centroid"].cast(pl.List(pl.Float32))
+    return lists.explode().to_numpy().reshape(len(lists), -1)
 
 
 def _topics(

@@ -12,3 +12,9 @@ def normalized(vectors: np.ndarray) -> np.ndarray:
     """Rows scaled to length 1 (float32); a row of zeros stays."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+
+
+def by_label(labels: np.ndarray, clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in the order of their labels 0 … clusters − 1, and where each label begins (one more at the end)."""
+    order = np.argsort(labels, kind="stable")
+    return order, np.searchsorted(labels[order], np.arange(clusters + 1))
