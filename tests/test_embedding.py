@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from clio_dagster.embedding import CHUNK, MAX_CHARACTERS, MissingExtraError, embed_texts, make_embedder
+from clio_dagster.embedding import (
+    CHUNK,
+    MAX_CHARACTERS,
+    MissingExtraError,
+    embed_in_chunks,
+    embed_texts,
+    make_embedder,
+)
 from clio_dagster.embedding.protocol import Embedder, unit_rows
 from clio_dagster.embedding.use import WeightsError, verify_weights
 from clio_dagster.embedding.use_network import BATCH_TOKENS
@@ -132,6 +140,24 @@ def test_a_long_column_goes_through_in_chunks() -> None:
     embed_texts(pl.Series([f"a{number}" for number in range(CHUNK + 1)]), embedder)
 
     assert [len(texts) for texts in embedder.asked] == [CHUNK, 1]
+
+
+def test_chunks_of_vectors_are_those_of_the_whole_column(use: Embedder, tmp_path: Path) -> None:
+    texts = pl.Series([f"how long does letter {number % 20} take" for number in range(50)])
+
+    chunks = list(embed_in_chunks(texts, use, rows=7, folder=tmp_path))
+
+    assert [len(chunk) for chunk in chunks] == [7] * 7 + [1]
+    assert np.array_equal(np.concatenate(chunks), embed_texts(texts, use))
+    assert [chunk.shape for chunk in embed_in_chunks(texts.clear(), use, rows=7)] == [(0, use.dimensions)]
+
+
+def test_a_text_in_several_chunks_is_embedded_once() -> None:
+    embedder = LetterCounts()
+
+    list(embed_in_chunks(pl.Series(["ab", "c", "ab", "ab"]), embedder, rows=1))
+
+    assert embedder.asked == [["c", "ab"]]
 
 
 def test_texts_that_differ_beyond_the_bound_are_one_text() -> None:
