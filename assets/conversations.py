@@ -1,6 +1,7 @@
 """Landed conversations of a day and language, in the warehouse: those whose landed text was purged stay as they are."""
 
 import datetime as dt
+from collections.abc import Iterator
 
 import polars as pl
 from dagster import AssetExecutionContext, asset
@@ -8,11 +9,13 @@ from dagster import AssetExecutionContext, asset
 from assets.common import about
 from assets.partitions import DATE_LANGUAGES
 from clio_dagster.conversations.landing import read_landed, slice_hash
+from clio_dagster.key_ranges import ranges_of
 from clio_dagster.retention import with_stored
 from clio_dagster.tables import RAW_CONVERSATIONS
 from resources.fingerprints import Stage
+from resources.io_manager import Reader
 from resources.site import Site
-from resources.stage import Slices, partition_values
+from resources.stage import Slices
 
 
 def _place(partition: str) -> tuple[dt.date, str]:
@@ -32,13 +35,15 @@ STAGE = Stage(
     deps=["landed"],
 )
 def raw_conversations(context: AssetExecutionContext, site: Site) -> Slices:
-    home, table = site.settings.home, RAW_CONVERSATIONS
+    home, raw = site.settings.home, Reader(site.warehouse, RAW_CONVERSATIONS)
 
-    def make(key: str) -> dict[str, pl.DataFrame]:
-        landed = read_landed(home, *_place(key))
-        if (landed["messages"].list.len() > 0).all():
-            return {table.name: landed}
-        stored = site.warehouse.read(table, partition_values(table, key), list(table.schema))
-        return {table.name: with_stored(landed, stored)}
+    def conversations(key: str) -> Iterator[pl.DataFrame]:
+        ids = read_landed(home, *_place(key), columns=["conversation_id"])
+        for within in ranges_of(ids["conversation_id"]):
+            landed = read_landed(home, *_place(key), within=within)
+            if (landed["messages"].list.len() > 0).all():
+                yield landed
+            else:
+                yield with_stored(landed, raw.read(key, list(raw.table.schema), within=within))
 
-    return Slices(context, STAGE, site, make)
+    return Slices(context, STAGE, site, lambda key: {RAW_CONVERSATIONS.name: conversations(key)})

@@ -1,5 +1,7 @@
 """Unit vectors of the text facets that are clustered."""
 
+from collections.abc import Iterator
+
 import polars as pl
 from dagster import AssetExecutionContext, asset
 
@@ -26,8 +28,9 @@ STAGE = Stage(
 def embeddings(
     context: AssetExecutionContext, facets: Reader, site: Site, embedder: EmbedderResource
 ) -> Slices:
-    def make(partition: str) -> dict[str, pl.DataFrame]:
-        texts = facets.read(partition, ["conversation_id", "date", "language", *CLUSTERINGS])
-        return {EMBEDDINGS.name: pl.concat(vectors_of(texts, embedder.embedder, by) for by in CLUSTERINGS)}
+    def vectors(partition: str) -> Iterator[pl.DataFrame]:
+        for by in sorted(CLUSTERINGS):
+            texts = facets.read(partition, ["conversation_id", "date", "language", by])
+            yield from vectors_of(texts, embedder.embedder, by, folder=site.settings.home)
 
-    return Slices(context, STAGE, site, make)
+    return Slices(context, STAGE, site, lambda partition: {EMBEDDINGS.name: vectors(partition)})

@@ -3,6 +3,8 @@
 Those whose text was purged keep the facets that were read from it.
 """
 
+from collections.abc import Iterator
+
 import polars as pl
 from dagster import AssetExecutionContext, asset
 
@@ -11,6 +13,7 @@ from assets.contracts import FACETS
 from assets.partitions import DATE_LANGUAGES, IN_BATCHES
 from clio_dagster.conversations.landed import VERSION, read_landed
 from clio_dagster.facets import facets_of
+from clio_dagster.key_ranges import ranges_of
 from clio_dagster.own_columns import fitting
 from clio_dagster.retention import with_standing
 from clio_dagster.tables import FACET_BATCHES, RAW_CONVERSATIONS
@@ -19,7 +22,7 @@ from resources.io_manager import Reader
 from resources.readers import AnalystResource, reading
 from resources.retention import as_before_purge, landed_since_purge, purged_partitions
 from resources.site import Site
-from resources.stage import Slices, partition_values
+from resources.stage import Slices
 
 STAGE = Stage(
     (FACETS,),
@@ -40,13 +43,21 @@ STAGE = Stage(
 def facets(
     context: AssetExecutionContext, raw_conversations: Reader, site: Site, analyst: AnalystResource
 ) -> Slices:
-    def make(partition: str) -> dict[str, pl.DataFrame]:
-        own = site.settings.facets
-        made = facets_of(raw_conversations.read(partition), analyst.analyst, own)
-        if partition not in purged_partitions(site, RAW_CONVERSATIONS):
-            return {FACETS.name: made}
-        stored = site.warehouse.read(FACETS, partition_values(FACETS, partition), list(FACETS.schema))
-        landed = read_landed(site.settings.home, *partition.split("|"), columns=VERSION)
-        return {FACETS.name: with_standing(made, fitting(stored, own), landed, VERSION)}
+    own, standing = site.settings.facets, Reader(site.warehouse, FACETS)
 
-    return Slices(context, STAGE, site, make)
+    def read(partition: str) -> Iterator[pl.DataFrame]:
+        is_purged = partition in purged_partitions(site, RAW_CONVERSATIONS)
+        tables = [raw_conversations, standing] if is_purged else [raw_conversations]
+        ids = pl.concat(table.read(partition, ["conversation_id"])["conversation_id"] for table in tables)
+        for within in ranges_of(ids):
+            raw = raw_conversations.read(partition, list(RAW_CONVERSATIONS.schema), within=within)
+            made = facets_of(raw, analyst.analyst, own)
+            if is_purged:
+                stored = standing.read(partition, list(FACETS.schema), within=within)
+                landed = read_landed(
+                    site.settings.home, *partition.split("|"), columns=VERSION, within=within
+                )
+                made = with_standing(made, fitting(stored, own), landed, VERSION)
+            yield made
+
+    return Slices(context, STAGE, site, lambda partition: {FACETS.name: read(partition)})

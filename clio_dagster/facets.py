@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
-from clio_dagster.embedding import Embedder, embed_texts
+from clio_dagster.embedding import Embedder, embed_in_chunks
+from clio_dagster.key_ranges import ROWS_AT_ONCE
 from clio_dagster.own_columns import fitting, tables_of
 from clio_dagster.own_facets import Facet
 from clio_dagster.privacy.detector import scrub
@@ -90,20 +92,20 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(distinct, clean, default=None, return_dtype=pl.String)
 
 
-def vectors_of(facets: pl.DataFrame, embedder: Embedder, clustered_by: str = CLUSTERED_BY) -> pl.DataFrame:
-    """tables.EMBEDDINGS of one slice: a unit vector for each text there is of the facet `clustered_by`.
+def vectors_of(
+    facets: pl.DataFrame, embedder: Embedder, clustered_by: str = CLUSTERED_BY, *, folder: Path | None = None
+) -> Iterator[pl.DataFrame]:
+    """tables.EMBEDDINGS of one slice, in chunks, at least one: a unit vector for each text of the facet `clustered_by`.
 
-    Identical texts are embedded once.
+    Rows are in the order of their conversations' ids. Identical texts are embedded once. Vectors wait in `folder`.
     """
-    texts = facets.filter(pl.col(clustered_by).is_not_null())
-    vectors = embed_texts(texts[clustered_by], embedder)
-    return texts.select(
-        "conversation_id",
-        "date",
-        "language",
-        pl.lit(clustered_by).alias("clustered_by"),
-        pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, embedder.dimensions)),
-    ).select(*EMBEDDINGS.schema)
+    texts = facets.filter(pl.col(clustered_by).is_not_null()).sort("conversation_id")
+    named = texts.select("conversation_id", "date", "language", pl.lit(clustered_by).alias("clustered_by"))
+    start = 0
+    for vectors in embed_in_chunks(texts[clustered_by], embedder, rows=ROWS_AT_ONCE, folder=folder):
+        column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, embedder.dimensions))
+        yield named.slice(start, len(vectors)).with_columns(column).select(*EMBEDDINGS.schema)
+        start += len(vectors)
 
 
 def day_of(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import duckdb
 import polars as pl
 
+from clio_dagster.key_ranges import KeyRange
 from clio_dagster.models.loader import SCHEMA
 from clio_dagster.tables import VECTOR_TYPE, Table
 from resources.slices import WarehouseError, as_column_values
@@ -128,13 +129,19 @@ def _tests(
 ) -> tuple[list[str], dict[str, object]]:
     tests: list[str] = []
     parameters: dict[str, object] = {}
-    for number, (column, value) in enumerate(where.items()):
+    for column, value in where.items():
         wanted = as_column_values(contract, column, value)
+        if isinstance(wanted, KeyRange):
+            for sign, bound in ((">", wanted.after), ("<=", wanted.upto)):
+                if bound is not None:
+                    tests.append(f"{quoted(column)} {sign} $w{len(parameters)}")
+                    parameters[f"w{len(parameters)}"] = bound
+            continue
         if column not in stored or wanted == []:
             # An empty list says nothing of its type.
             tests.append("false")
             continue
-        is_list = isinstance(wanted, list)
+        is_list, number = isinstance(wanted, list), len(parameters)
         tests.append(
             f"{quoted(column)} " + (f"in (select unnest($w{number}))" if is_list else f"= $w{number}")
         )

@@ -35,6 +35,7 @@ from resources.slices import (
     prepare,
     slice_values,
 )
+from resources.spool import Rows, Spool
 
 WAIT_SECONDS = 0.5
 """Between two tries to open the file while another program has it."""
@@ -302,9 +303,10 @@ class DuckDBWarehouse:
 
 
 def _replace_slice(connection: duckdb.DuckDBPyConnection, pending: Pending) -> None:
-    fit_table(connection, pending.table, pending.frame)
+    rows = pending.rows
+    fit_table(connection, pending.table, rows if isinstance(rows, pl.DataFrame) else rows.empty)
     _delete_slice(connection, pending.table, pending.values)
-    _insert(connection, pending.table, pending.frame)
+    _insert(connection, pending.table, rows)
     record = pending.record
     connection.execute(
         f"delete from {_SLICES} where table_name = $table and partition = $partition",
@@ -318,11 +320,17 @@ def _delete_slice(connection: duckdb.DuckDBPyConnection, table: Table, values: d
     connection.execute(f"delete from {SCHEMA}.{quoted(table.name)} where {tests}", values)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) -> None:
-    if frame.height:
-        connection.register("incoming", frame)
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Rows) -> None:
+    if rows.height:
+        connection.register("incoming", rows if isinstance(rows, pl.DataFrame) else _streamed(rows))
         connection.execute(f"insert into {SCHEMA}.{quoted(table.name)} by name select * from incoming")
         connection.unregister("incoming")
+
+
+def _streamed(spool: Spool) -> Any:
+    from pyarrow import RecordBatchReader
+
+    return RecordBatchReader.from_batches(spool.arrow_schema, spool.batches())
 
 
 def _thin(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 from dagster import ConfigurableIOManager, InputContext, OutputContext
 
+from clio_dagster.key_ranges import EVERY_KEY, KeyRange
 from clio_dagster.own_columns import tables_of
 from clio_dagster.tables import Table
 from resources.contracts import contracts
@@ -23,9 +24,14 @@ class Reader:
     warehouse: Warehouse
     table: Table
 
-    def read(self, partition: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Rows of one slice, `2026-11-01|es` or `2026-11-01`."""
-        return self.warehouse.read(self.table, partition_values(self.table, partition), columns)
+    def read(
+        self, partition: str, columns: Sequence[str] | None = None, *, within: KeyRange = EVERY_KEY
+    ) -> pl.DataFrame:
+        """Rows of one slice, `2026-11-01|es` or `2026-11-01`; of those of some conversations alone, some columns."""
+        where: dict[str, object] = dict(partition_values(self.table, partition))
+        if within != EVERY_KEY:
+            where["conversation_id"] = within
+        return self.warehouse.read(self.table, where, columns)
 
     def read_days(self, days: Iterable[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Rows of all slices of the given dates."""

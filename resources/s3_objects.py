@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from resources.slices import WarehouseError
 
@@ -115,8 +115,8 @@ class Objects:
         """The object as a file whose reads are ranges; they raise Gone once it is another than listed."""
         return _RangedFile(self, entry)
 
-    def put(self, name: str, content: bytes) -> str:
-        """Write an object whole, all or nothing, and return its ETag."""
+    def put(self, name: str, content: bytes | BinaryIO) -> str:
+        """Write an object whole, all or nothing, and return its ETag. A file is sent as it is read: 5 GB at most."""
         with self._speaking("writing"):
             answer = self._client.put_object(Bucket=self.bucket, Key=self.root + name, Body=content)
         return str(answer["ETag"])

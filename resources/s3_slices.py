@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 
+from clio_dagster.key_ranges import KeyRange
 from clio_dagster.tables import VECTOR_TYPE, Table
 from resources.s3_layout import Found
 from resources.s3_objects import Objects
 from resources.slices import Pending, Slice, WarehouseError
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 _RECORD = "clio"
 """Key of the record among the file's metadata."""
@@ -40,8 +44,9 @@ class Footer:
     etag: str
 
 
-def encoded(pending: Pending) -> bytes:
-    """The slice as the content of its object."""
+@contextmanager
+def encoded(pending: Pending) -> Iterator[BinaryIO]:
+    """The slice as the content of its object: a file, in memory where the slice is."""
     record = pending.record
     text = json.dumps(
         {
@@ -51,10 +56,15 @@ def encoded(pending: Pending) -> bytes:
             "written_at": record.written_at.isoformat(),
         }
     )
-    content = io.BytesIO()
-    with _naming_no_value(f"writing {record.table}"):
-        pending.frame.write_parquet(content, metadata={_RECORD: text})
-    return content.getvalue()
+    rows = pending.rows
+    with io.BytesIO() if isinstance(rows, pl.DataFrame) else rows.beside() as content:
+        with _naming_no_value(f"writing {record.table}"):
+            if isinstance(rows, pl.DataFrame):
+                rows.write_parquet(content, metadata={_RECORD: text})
+            else:
+                rows.copy_to(content, {_RECORD: text})
+        content.seek(0)
+        yield content
 
 
 def read_footer(objects: Objects, found: Found) -> Footer:
@@ -91,10 +101,12 @@ def read_rows(
     found: Found,
     columns: Collection[str] | None,
     choose: Callable[[pl.DataFrame], pl.DataFrame],
+    ranges: Mapping[str, KeyRange] | None = None,
 ) -> tuple[pl.DataFrame, dict[str, pl.DataType]]:
     """The rows that `choose` keeps of a slice's object, in those of the columns that it has; and its schema.
 
-    Of a large object only the columns asked for are fetched. Raises Gone.
+    Of a large object only the columns asked for are fetched, and the row groups in which a column may be in its
+    range. Raises Gone.
     """
     with _naming_no_value(f"reading {found.table}"):
         if columns is None or found.entry.size <= WHOLE_BYTES:
@@ -102,19 +114,32 @@ def read_rows(
             schema = dict(pl.read_parquet_schema(content))
             frame = pl.read_parquet(content, columns=_present(schema, columns))
         else:
-            frame, schema = _read_columns(objects, found, columns)
+            frame, schema = _read_columns(objects, found, columns, ranges or {})
         return choose(frame), schema
 
 
 def _read_columns(
-    objects: Objects, found: Found, columns: Collection[str]
+    objects: Objects, found: Found, columns: Collection[str], ranges: Mapping[str, KeyRange]
 ) -> tuple[pl.DataFrame, dict[str, pl.DataType]]:
     from pyarrow.parquet import ParquetFile
 
     with objects.open(found.entry) as source, ParquetFile(source, pre_buffer=True) as file:
         schema = dict(pl.DataFrame(file.schema_arrow.empty_table()).schema)
-        frame = pl.DataFrame(file.read(_present(schema, columns)))
+        groups = [group for group in range(file.num_row_groups) if _meets(file, group, ranges)]
+        frame = pl.DataFrame(file.read_row_groups(groups, _present(schema, columns)))
     return frame, schema
+
+
+def _meets(file: ParquetFile, group: int, ranges: Mapping[str, KeyRange]) -> bool:
+    """Whether a row group may hold rows of which each column is in its range."""
+    described = file.metadata.row_group(group)
+    columns = [described.column(place) for place in range(described.num_columns)]
+    known = {
+        column.path_in_schema: column.statistics
+        for column in columns
+        if column.path_in_schema in ranges and column.is_stats_set and column.statistics.has_min_max
+    }
+    return all(ranges[name].meets(found.min, found.max) for name, found in known.items())
 
 
 def _present(schema: dict[str, pl.DataType], columns: Collection[str] | None) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from clio_dagster.key_ranges import KeyRange
 from clio_dagster.models.loader import SCHEMA
 from clio_dagster.tables import TABLES, Table
 from resources.columns import check_known, in_order, quoted, select_where
@@ -75,7 +76,8 @@ class S3Warehouse:
         pending = [prepare(*item) for item in items]
         for each in pending:
             name = object_name(each.table, each.values)
-            etag = self._objects.put(name, encoded(each))
+            with encoded(each) as content:
+                etag = self._objects.put(name, content)
             self._records[name] = (etag, each.record)
         return [each.record for each in pending]
 
@@ -95,12 +97,13 @@ class S3Warehouse:
         where: Mapping[str, object] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows whose columns equal the given values (or are among them, for a list), sorted by the key.
+        """Rows whose columns equal the given values (or are among a list, or in a KeyRange), sorted by the key.
 
-        Only objects of the slices that `where` admits are fetched, and of large ones only the columns needed. A
-        table of the contract that was never written is an empty frame of its schema. A name that is not in TABLES
-        reads a SQL model's table or view, and must exist. Vectors come back as pl.Array. Raises WarehouseError for
-        an unknown table or column, for vectors of several widths, and for an own column of several types.
+        Only objects of the slices that `where` admits are fetched, of large ones only the columns needed, and of those
+        the row groups that a KeyRange meets. A table of the contract that was never written is an empty frame of its
+        schema. A name that is not in TABLES reads a SQL model's table or view, and must exist. Vectors come back as
+        pl.Array. Raises WarehouseError for an unknown table or column, for vectors of several widths, and for an own
+        column of several types.
         """
         contract = table if isinstance(table, Table) else TABLES.get(table)
         if contract is None:
@@ -169,7 +172,8 @@ class S3Warehouse:
                     table.name, found.partition, frame.height, "", "", datetime.now(UTC)
                 )
                 thinned = as_thinned(table, record, frame, left)
-                etag = self._objects.put(found.entry.name, encoded(Pending(table, values, left, thinned)))
+                with encoded(Pending(table, values, left, thinned)) as content:
+                    etag = self._objects.put(found.entry.name, content)
                 self._records[found.entry.name] = (etag, thinned)
                 changed.append(thinned)
         return changed
@@ -216,9 +220,10 @@ class S3Warehouse:
         found = find_slices(self._objects, [(contract, wanted_slices)])
         if not found and not contract.columns:
             raise WarehouseError(f"there is no table {name} in {self._objects}")
+        ranges = {column: value for column, value in values.items() if isinstance(value, KeyRange)}
         needed = None if columns is None else {*columns, *contract.key, *values}
         parts = concurrently(
-            lambda each: read_rows(self._objects, each, needed, partial(_among, values)), found
+            lambda each: read_rows(self._objects, each, needed, partial(_among, values), ranges), found
         )
         stored = {column: dtype for _, schema in parts for column, dtype in schema.items()}
         used = [*(columns or ()), *where]
@@ -275,6 +280,9 @@ def _among(values: Mapping[str, object], frame: pl.DataFrame) -> pl.DataFrame:
     for column, value in values.items():
         if column not in frame.columns or value == []:
             return frame.clear()
+        if isinstance(value, KeyRange):
+            frame = frame.filter(value.holds(column))
+            continue
         test = pl.col(column)
         frame = frame.filter(test.is_in(value) if isinstance(value, list) else test == pl.lit(value))
     return frame

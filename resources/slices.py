@@ -6,14 +6,18 @@ Nothing here opens a file or a database; the DuckDB and S3 profiles both build o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from clio_dagster.tables import VECTOR_TYPE, Column, Table
+
+if TYPE_CHECKING:
+    from resources.spool import Rows
 
 
 class WarehouseError(ValueError):
@@ -38,11 +42,11 @@ class Pending:
 
     table: Table
     values: dict[str, object]
-    frame: pl.DataFrame
+    rows: Rows
     record: Slice
 
 
-WriteItem = tuple[Table, Mapping[str, object], pl.DataFrame, str]
+WriteItem = tuple[Table, Mapping[str, object], "Rows", str]
 """A slice to be written: table, values of the columns that it is partitioned by, rows, fingerprint."""
 
 
@@ -86,19 +90,18 @@ def as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def prepare(table: Table, slice: Mapping[str, object], frame: pl.DataFrame, fingerprint: str) -> Pending:
+def prepare(table: Table, slice: Mapping[str, object], rows: Rows, fingerprint: str) -> Pending:
     """The slice as it is to be stored, with its record. Raises WarehouseError as `conforming` does."""
     values = slice_values(table, slice)
-    frame = conforming(table, values, frame)
+    if isinstance(rows, pl.DataFrame):
+        rows = conforming(table, values, rows)
+        content = stored_hash(table, rows)
+    else:
+        content = rows.content_hash()
     record = Slice(
-        table.name,
-        partition_text(table, values),
-        frame.height,
-        stored_hash(table, frame),
-        fingerprint,
-        datetime.now(UTC),
+        table.name, partition_text(table, values), rows.height, content, fingerprint, datetime.now(UTC)
     )
-    return Pending(table, values, frame, record)
+    return Pending(table, values, rows, record)
 
 
 def as_thinned(table: Table, record: Slice, before: pl.DataFrame, left: pl.DataFrame) -> Slice:
@@ -156,15 +159,20 @@ def stored_hash(table: Table, frame: pl.DataFrame) -> str:
 
 
 def content_hash(frame: pl.DataFrame) -> str:
-    """SHA-256 of a conforming frame's column names, types and values.
+    """`content_hash_of` a conforming frame."""
+    return content_hash_of((series.name, series.dtype, len(series), [series]) for series in frame)
+
+
+def content_hash_of(columns: Iterable[tuple[str, pl.DataType, int, Iterable[pl.Series]]]) -> str:
+    """SHA-256 of the names, types, lengths and values of columns, each given in pieces that may be gone through anew.
 
     Each column is hashed as nulls, lengths and values, not as memory lies, so neither chunks nor what a null
     hides nor the way text is buffered changes it. A vector hashes alike as a list and as an array.
     """
     digest = hashlib.sha256()
-    for series in frame:
-        digest.update(f"{series.name}\0{_type_name(series.dtype)}\0{len(series)}\0".encode())
-        _hash_values(digest, series)
+    for name, dtype, length, pieces in columns:
+        digest.update(f"{name}\0{_type_name(dtype)}\0{length}\0".encode())
+        _hash_values(digest, dtype, pieces)
     return digest.hexdigest()
 
 
@@ -204,22 +212,53 @@ def _type_name(dtype: pl.DataType) -> str:
     return str(dtype)
 
 
-def _hash_values(digest: Any, series: pl.Series) -> None:
-    digest.update(series.is_null().cast(pl.UInt8).to_numpy().tobytes())
-    dtype = series.dtype
+class _Each:
+    """A function of each piece of a column, as often as the column is gone through."""
+
+    def __init__(self, function: Callable[[pl.Series], pl.Series], pieces: Iterable[pl.Series]) -> None:
+        self._function, self._pieces = function, pieces
+
+    def __iter__(self) -> Iterator[pl.Series]:
+        return map(self._function, self._pieces)
+
+
+def _each(function: Callable[[pl.Series], pl.Series], pieces: Iterable[pl.Series]) -> Iterable[pl.Series]:
+    return list(map(function, pieces)) if isinstance(pieces, list) else _Each(function, pieces)
+
+
+def _hash_values(digest: Any, dtype: pl.DataType, pieces: Iterable[pl.Series]) -> None:
+    for series in pieces:
+        digest.update(series.is_null().cast(pl.UInt8).to_numpy().tobytes())
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
-            _hash_values(digest, series.struct.field(field.name))
+            _hash_values(digest, field.dtype, _each(partial(_field, field.name), pieces))  # type: ignore[arg-type]
     elif isinstance(dtype, (pl.List, pl.Array)):
-        lists = series.arr.to_list() if isinstance(dtype, pl.Array) else series
-        lengths = lists.list.len().fill_null(0).cast(pl.Int64)
-        digest.update(lengths.to_numpy().tobytes())
-        # An empty list would leave a null behind when taken apart.
-        _hash_values(digest, lists.filter(lengths > 0).explode())
+        for series in pieces:
+            digest.update(_lengths(series).to_numpy().tobytes())
+        _hash_values(digest, dtype.inner, _each(_items, pieces))  # type: ignore[arg-type]
     elif dtype == pl.String:
-        digest.update(series.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy().tobytes())
-        digest.update((series.str.join("").item() or "").encode())
-    elif dtype == pl.Boolean:
-        digest.update(series.fill_null(False).cast(pl.UInt8).to_numpy().tobytes())
+        for series in pieces:
+            digest.update(series.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy().tobytes())
+        for series in pieces:
+            digest.update((series.str.join("").item() or "").encode())
     else:
-        digest.update(series.to_physical().fill_null(0).to_numpy().tobytes())
+        for series in pieces:
+            plain = series.fill_null(False).cast(pl.UInt8) if dtype == pl.Boolean else series.to_physical()
+            digest.update(plain.fill_null(0).to_numpy().tobytes())
+
+
+def _field(name: str, series: pl.Series) -> pl.Series:
+    return series.struct.field(name)
+
+
+def _as_lists(series: pl.Series) -> pl.Series:
+    return series.arr.to_list() if isinstance(series.dtype, pl.Array) else series
+
+
+def _lengths(series: pl.Series) -> pl.Series:
+    return _as_lists(series).list.len().fill_null(0).cast(pl.Int64)
+
+
+def _items(series: pl.Series) -> pl.Series:
+    # An empty list would leave a null behind when taken apart.
+    return _as_lists(series).filter(_lengths(series) > 0).explode()

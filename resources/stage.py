@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import refuse_closed
 from resources.site import Site
 from resources.slices import stored_hash
+from resources.spool import Rows, Spool, columns_of, gathered
 from resources.warehouse import Slice, Warehouse
 
 HELD_SECONDS, HELD_SLICES = 1.0, 64
@@ -35,8 +36,11 @@ HELD_SECONDS, HELD_SLICES = 1.0, 64
 REMAKE = "clio/remake"
 """Run tag: make the partitions again although nothing that decides them has changed."""
 
-Frames = Mapping[str, pl.DataFrame]
-"""Frames by table name, all of one slice."""
+Frames = Mapping[str, Rows]
+"""Rows by table name, all of one slice."""
+
+Making = Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]]
+"""The same as a stage makes it: a table's frame, or chunks of it in the order of its key, made one after the other."""
 
 
 class MissingInput(ValueError):
@@ -61,7 +65,7 @@ class Slices:
     context: AssetExecutionContext
     stage: Stage
     site: Site
-    make: Callable[[str], Frames]
+    make: Callable[[str], Making]
 
     @property
     def is_forced(self) -> bool:
@@ -168,8 +172,15 @@ class _Step:
         started = time.perf_counter()
         run = self.slices.context.op_execution_context.run_id
         with engine_time(name), quiet(name, key), at_work(name, key, run) as work:
-            frames = self.slices.make(key)
+            frames = self.gathered(key)
         return Made(key, fingerprint, frames, time.perf_counter() - started, dict(work.numbers))
+
+    def gathered(self, key: str) -> Frames:
+        made, home = self.slices.make(key), self.site.settings.home
+        return {
+            table.name: gathered(table, partition_values(table, key), made[table.name], home)
+            for table in self.stage.tables
+        }
 
     def is_kept(self, key: str, fingerprint: str) -> bool:
         """Whether every table's slice was made from this, and still holds what was written."""
@@ -204,6 +215,9 @@ class _Step:
                 for table in tables
             }
             self.written.records.append(_record(made, by_table, own))
+            for rows in made.frames.values():
+                if isinstance(rows, Spool):
+                    rows.close()
         ledger.give(self.stage.name, [made.partition for made in self.held], self.holder)
         self.held.clear()
 
@@ -239,7 +253,8 @@ def _numbers(frames: Frames, own: Sequence[str]) -> dict[str, float]:
     `own`: facets of the site's own, of which it is counted in how many conversations that were read each is null.
     """
     numbers: dict[str, float] = {}
-    for frame in frames.values():
+    for rows in frames.values():
+        frame = columns_of(rows, ("account", "status", "passes", *own))
         if "account" in frame.columns:
             numbers["accounts"] = frame["account"].n_unique()
         if "status" in frame.columns:

@@ -51,10 +51,11 @@ class Warehouse(Protocol):
         where: Mapping[str, object] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows whose columns equal the given values (or are among them, for a list), sorted by the key.
+        """Rows whose columns equal the given values (or are among a list, or in a KeyRange), sorted by the key.
 
-        A table of the contract that was never written is an empty frame of its schema. A name that is not in
-        TABLES reads a SQL model's table or view, and must exist. Vectors come back as pl.Array.
+        Of a KeyRange only its part of a slice is held, and little more. A table of the contract that was never written
+        is an empty frame of its schema. A name that is not in TABLES reads a SQL model's table or view, and must exist.
+        Vectors come back as pl.Array.
         """
         ...
 

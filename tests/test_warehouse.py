@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from clio_dagster.key_ranges import ranges_of
 from clio_dagster.tables import DAY, EMBEDDINGS, MESSAGES_TYPE, QUARANTINE, RAW_CONVERSATIONS, Table
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.slices import WarehouseError, conforming, content_hash, partition_text
+from resources.spool import gathered
 from resources.warehouse import Warehouse
 from tests.frames import DATE, ES, SECRET, conversations, day, embeddings
 from tests.s3_server import Store, s3_server
@@ -48,6 +50,31 @@ def test_writing_a_slice_again_replaces_it_and_no_other(warehouse: Warehouse) ->
         warehouse.write(EMBEDDINGS, ES | {"language": language}, embeddings(count, language=language))
     counts = warehouse.read(EMBEDDINGS).group_by("language").len().sort("language").rows()
     assert counts == [("en", 7), ("es", 2)]
+
+
+@pytest.mark.parametrize(
+    ("table", "frame"), [(RAW_CONVERSATIONS, conversations()), (EMBEDDINGS, embeddings(7))]
+)
+def test_a_slice_in_chunks_is_stored_as_the_frame_would_be(
+    warehouse: Warehouse, tmp_path: Path, table: Table, frame: pl.DataFrame
+) -> None:
+    known = warehouse.write(table, ES, frame)
+    chunks = (frame.slice(start, 2) for start in range(0, frame.height, 2))
+    found = warehouse.write(table, ES, gathered(table, ES, chunks, tmp_path), fingerprint="anew")
+    assert (found.rows, found.content_hash) == (known.rows, known.content_hash)
+    assert warehouse.slice_of(table, ES) == found
+    assert_frame_equal(warehouse.read(table), frame)
+
+
+def test_a_slice_is_read_in_ranges_of_its_key(warehouse: Warehouse, tmp_path: Path) -> None:
+    frame = embeddings(30)
+    chunks = (frame.slice(start, 4) for start in range(0, frame.height, 4))
+    warehouse.write(EMBEDDINGS, ES, gathered(EMBEDDINGS, ES, chunks, tmp_path))
+    warehouse.write(EMBEDDINGS, ES | {"language": "en"}, embeddings(30, language="en"))
+    ranges = ranges_of(frame["conversation_id"], 7)
+    parts = [warehouse.read(EMBEDDINGS, ES | {"conversation_id": within}) for within in ranges]
+    assert [part.height for part in parts] == [7, 7, 7, 7, 2]
+    assert_frame_equal(pl.concat(parts), frame)
 
 
 def test_columns_are_inserted_by_name_whatever_their_order(warehouse: Warehouse) -> None:

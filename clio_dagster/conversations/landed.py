@@ -19,6 +19,7 @@ import orjson
 import polars as pl
 import pyarrow.parquet as pq
 
+from clio_dagster.key_ranges import EVERY_KEY, KeyRange
 from clio_dagster.tables import RAW_CONVERSATIONS
 
 HASH_KEY = b"content_hash"
@@ -92,19 +93,28 @@ def touched_days(home: Path, keys: Iterable[str]) -> list[Date]:
 
 
 def read_landed(
-    home: Path, date: Date | str, language: str, *, columns: Iterable[str] | None = None
+    home: Path,
+    date: Date | str,
+    language: str,
+    *,
+    columns: Iterable[str] | None = None,
+    within: KeyRange = EVERY_KEY,
 ) -> pl.DataFrame:
     """Conversations landed for a day and language over all sources, sorted by id (tables.RAW_CONVERSATIONS).
 
     Where several sources hold the same conversation, the longest wins (most turns), then the one that began
-    last, then the first source by key. `columns` narrows what is read, and may ask for SOURCE, too. Where nothing
-    landed the frame is empty and has its schema. What a source landed whose text was purged has no messages.
+    last, then the first source by key. `columns` narrows what is read, and may ask for SOURCE, too; `within` narrows it
+    to conversations whose ids are in a range. Where nothing landed the frame is empty and has its schema. What a
+    source landed whose text was purged has no messages.
     """
     schema = RAW_CONVERSATIONS.schema
     wanted = list(schema if columns is None else columns)
     ranked = [name for name in dict.fromkeys((*wanted, *VERSION, "started_at")) if name != SOURCE]
     frames = _of_files(
-        home, date, language, lambda file: _read(file, ranked).with_columns(pl.lit(file.stem).alias(SOURCE))
+        home,
+        date,
+        language,
+        lambda file: _read(file, ranked, within).with_columns(pl.lit(file.stem).alias(SOURCE)),
     )
     if len(frames) < 2:  # ids are unique within a source
         nothing = RAW_CONVERSATIONS.empty().with_columns(pl.lit(None, pl.String).alias(SOURCE))
@@ -143,8 +153,9 @@ def _files(home: Path, date: Date | str, language: str) -> list[Path]:
     ]
 
 
-def _read(file: Path, columns: list[str]) -> pl.DataFrame:
-    frame = pl.read_parquet(file, columns=columns, hive_partitioning=False, glob=False)
+def _read(file: Path, columns: list[str], within: KeyRange) -> pl.DataFrame:
+    rows = pl.scan_parquet(file, hive_partitioning=False, glob=False).select(columns)
+    frame = rows.filter(within.holds("conversation_id")).collect()
     return frame.cast({name: RAW_CONVERSATIONS.schema[name] for name in columns})
 
 

@@ -5,14 +5,24 @@ What an embedder is stands in `protocol.py`; each one has a module of its own, i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from clio_dagster.embedding.protocol import Embedder, MissingExtraError
 
-__all__ = ["MAX_CHARACTERS", "Embedder", "MissingExtraError", "embed_texts", "make_embedder"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "Embedder",
+    "MissingExtraError",
+    "embed_in_chunks",
+    "embed_texts",
+    "make_embedder",
+]
 
 MAX_CHARACTERS = 2_000
 """What lies beyond this many characters of a text is not embedded. A facet is one or two sentences."""
@@ -59,6 +69,36 @@ def embed_texts(
 
     Raises ValueError for a null text.
     """
+    places, distinct = _distinct(texts)
+    vectors = np.empty((len(distinct), embedder.dimensions), dtype=np.float32)
+    for start, chunk in _embedded(distinct, embedder, on_progress):
+        vectors[start : start + len(chunk)] = chunk
+    return vectors[places]
+
+
+def embed_in_chunks(
+    texts: pl.Series, embedder: Embedder, *, rows: int, folder: Path | None = None
+) -> Iterator[np.ndarray]:
+    """The vectors of `embed_texts`, bit for bit, `rows` of them at a time, at least once.
+
+    Until all are made they wait in a file in `folder` (by default where temporary files are), which has no name: it
+    goes with the process, however that ends.
+    """
+    places, distinct = _distinct(texts)
+    width = 4 * embedder.dimensions
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _, chunk in _embedded(distinct, embedder):
+            file.write(np.ascontiguousarray(chunk, dtype=np.float32).data)
+        file.flush()
+        del distinct
+        for start in range(0, max(1, len(places)), rows):
+            wanted, where = np.unique(places[start : start + rows], return_inverse=True)
+            found = b"".join(os.pread(file.fileno(), width, place * width) for place in wanted.tolist())
+            yield np.frombuffer(found, dtype=np.float32).reshape(-1, embedder.dimensions)[where]
+
+
+def _distinct(texts: pl.Series) -> tuple[np.ndarray, pl.DataFrame]:
+    """The distinct texts [text, rows], by length, then content; and of each text in which row it is."""
     if texts.null_count():
         raise ValueError(
             f"{texts.null_count()} texts to embed are null: embed the conversations that were read"
@@ -67,13 +107,16 @@ def embed_texts(
     distinct = (
         rows.group_by("text").len("rows").sort(pl.col("text").str.len_chars(), "text").with_row_index("place")
     )
-    vectors = np.empty((len(distinct), embedder.dimensions), dtype=np.float32)
+    places = rows.join(distinct.select("text", "place"), on="text", how="left", maintain_order="left")
+    return places["place"].to_numpy(), distinct.drop("place")
+
+
+def _embedded(
+    distinct: pl.DataFrame, embedder: Embedder, on_progress: Callable[[int], None] | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Vectors of the distinct texts, CHUNK at a time, each with the row of its first."""
     for start in range(0, len(distinct), CHUNK):
         chunk = distinct.slice(start, CHUNK)
-        vectors[start : start + len(chunk)] = embedder.encode(chunk["text"].to_list())
+        yield start, embedder.encode(chunk["text"].to_list())
         if on_progress is not None:
             on_progress(int(chunk["rows"].sum()))
-    places = rows.join(distinct.select("text", "place"), on="text", how="left", maintain_order="left")[
-        "place"
-    ]
-    return vectors[places.to_numpy()]

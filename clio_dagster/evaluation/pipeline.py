@@ -177,7 +177,7 @@ def conversations(
 def read(raw: pl.DataFrame, analyst: Analyst, site: Site) -> tuple[pl.DataFrame, np.ndarray, pl.DataFrame]:
     """Facets of those that were read, their vectors row by row, and tables.FACETS of all."""
     everything = facets_of(raw, analyst)
-    embedded = vectors_of(everything, site.embedder)
+    embedded = pl.concat(vectors_of(everything, site.embedder))
     facets = (
         embedded.select("conversation_id", "date", "language", "vector")
         .join(everything, on=["conversation_id", "date", "language"], how="inner", maintain_order="left")

