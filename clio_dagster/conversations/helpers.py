@@ -33,7 +33,7 @@ LARGE_BYTES = 24_000_000
 """Size from which a file is worth helpers: they take a second to start, in which 5,000 conversations are staged."""
 
 MOST = 7
-"""Helpers at most. Each holds some 250 MB; one process reads for about ten."""
+"""Helpers at most. Each holds some 250 MB."""
 
 _WATCH_SECONDS = 0.1
 _ONE_THREAD = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -136,20 +136,22 @@ class Helpers:
         thread.start()
 
     def _serve(self, process: subprocess.Popen[bytes]) -> None:
-        """Hand a helper one batch after the other; in a thread of its own."""
+        """Hand a helper one batch after the other; in a thread of its own. Errors are noted before a batch is done."""
         try:
             self._ask(process, (os.getpid(), self._rules, self._chunks))
-            self._ready.append(process.pid)
-            while (item := self._waiting.get()) is not None:
-                try:
-                    self._results.append(self._ask(process, item))
-                except BaseException:
-                    self._ready.remove(process.pid)
-                    raise
-                finally:
-                    self._waiting.task_done()
         except Exception as error:
             self._errors.append(error)
+            return
+        self._ready.append(process.pid)
+        while (item := self._waiting.get()) is not None:
+            try:
+                self._results.append(self._ask(process, item))
+            except Exception as error:
+                self._errors.append(error)
+                self._ready.remove(process.pid)
+                return
+            finally:
+                self._waiting.task_done()
 
     def _ask(self, process: subprocess.Popen[bytes], question: Any) -> Any:
         assert process.stdin is not None and process.stdout is not None
