@@ -103,7 +103,9 @@ class Settings(BaseSettings):
     embedder: str = Field("use", description="`use`, `wordllama`, or `sentence-transformers:NAME_OR_PATH`.")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     threads: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads for numerics."
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        description="Threads for numerics, and processes that land a large file.",
     )
 
     # Claude, at Anthropic or at any ANTHROPIC_BASE_URL that speaks the Messages API.

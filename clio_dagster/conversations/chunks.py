@@ -8,9 +8,8 @@ the row groups outside it.
 from __future__ import annotations
 
 import glob
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date as Date
 from pathlib import Path
 
@@ -29,12 +28,26 @@ _THREADS = 4
 _ORDER = ("date", "language", "conversation_id")
 
 
+SliceKey = tuple[Date, str]
+"""A date and a language."""
+
+
+def write_chunk(frame: pl.DataFrame, path: Path) -> dict[SliceKey, int]:
+    """Stage a chunk: `place`, the columns of `_ORDER`, and `characters`, the length of each row's text, which is not
+    staged but summed by slice."""
+    sums = frame.group_by("date", "language").agg(pl.col("characters").sum())
+    frame.drop("characters").sort(_ORDER).write_parquet(
+        path, compression="lz4", row_group_size=_ROW_GROUP_ROWS
+    )
+    return {(date, language): count for date, language, count in sums.iter_rows()}
+
+
 @dataclass(frozen=True)
 class _Range:
     """Slices from `first` to `last`; of a single one, perhaps only ids from `id_from` to before `id_to`."""
 
-    first: tuple[Date, str]
-    last: tuple[Date, str]
+    first: SliceKey
+    last: SliceKey
     id_from: str | None = None
     id_to: str | None = None
 
@@ -61,22 +74,12 @@ class _Range:
 
 @dataclass
 class Chunks:
-    """Chunks in `folder`, with `place` and the columns of `_ORDER`; DuckDB may spill to `scratch`."""
+    """Chunks in `folder`, which hold as many `characters` of each slice; DuckDB may spill to `scratch`."""
 
     folder: Path
     scratch: Path
     threads: int
-    characters: Counter[tuple[Date, str]] = field(default_factory=Counter)
-    written: int = 0
-
-    def write(self, frame: pl.DataFrame) -> None:
-        """Stage a chunk: a frame in memory, with a column `characters`, the length of each row's text."""
-        sums = frame.group_by("date", "language").agg(pl.col("characters").sum())
-        self.characters.update({(date, language): count for date, language, count in sums.iter_rows()})
-        frame.drop("characters").sort(_ORDER).write_parquet(
-            self.folder / f"{self.written:08}.parquet", compression="lz4", row_group_size=_ROW_GROUP_ROWS
-        )
-        self.written += 1
+    characters: Mapping[SliceKey, int]
 
     def in_order(self, columns: list[str]) -> tuple[list[tuple[int, int]], Iterator[pl.DataFrame]]:
         """Repeats, as (place, place of the first record with that id); and the other rows in order, in parts.
@@ -128,7 +131,7 @@ class Chunks:
 
     def _ranges(self, connection: duckdb.DuckDBPyConnection) -> Iterator[_Range]:
         """Ranges of at most about RANGE_CHARACTERS: neighbouring slices together, a large one in pieces."""
-        together: list[tuple[Date, str]] = []
+        together: list[SliceKey] = []
         size = 0
         for key in sorted(self.characters):
             if together and size + self.characters[key] > RANGE_CHARACTERS:
@@ -142,7 +145,7 @@ class Chunks:
         if together:
             yield _Range(together[0], together[-1])
 
-    def _pieces(self, connection: duckdb.DuckDBPyConnection, key: tuple[Date, str]) -> Iterator[_Range]:
+    def _pieces(self, connection: duckdb.DuckDBPyConnection, key: SliceKey) -> Iterator[_Range]:
         """One slice in ranges of ids, cut at quantiles of a sample."""
         count = 1 + self.characters[key] // RANGE_CHARACTERS
         sample = connection.execute(

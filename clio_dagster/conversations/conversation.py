@@ -26,4 +26,8 @@ class Conversation:
 
 def first_of(record: Record, *names: str) -> Any:
     """The first of the named fields that says something."""
-    return next((record[name] for name in names if record.get(name) not in (None, "")), None)
+    for name in names:
+        value = record.get(name)
+        if value is not None and value != "":
+            return value
+    return None

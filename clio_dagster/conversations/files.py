@@ -1,8 +1,8 @@
 """Source files as streams of records, in bounded memory whatever their size.
 
-`.jsonl`, `.json`, `.csv` and `.parquet`, each also gzipped. A stream gives decoded objects with their place
-in the file, and, for what cannot be decoded, the place with a reason; it goes on after whatever is broken
-where the format lets it. What the objects mean is for `layouts`.
+`.jsonl`, `.json`, `.csv` and `.parquet`, each also gzipped. A stream gives the parts of a file with their places;
+JSON texts are still to be decoded, which any process can do. It goes on after whatever is broken where the format
+lets it. What the objects mean is for `layouts`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,19 @@ class Entry(NamedTuple):
     reason: str = ""
 
 
+class Part(NamedTuple):
+    """What a file holds at a place: a JSON `text` to be decoded, a `record` that the file's format has decoded, or
+    neither, for the `reason`. `size` is about how many bytes it is of; `is_whole` is false where the file ended within
+    the text."""
+
+    place: int
+    size: int
+    text: bytes | bytearray | None = None
+    record: dict[str, Any] | None = None
+    reason: str = ""
+    is_whole: bool = True
+
+
 def find_sources(path: Path) -> list[Path]:
     """The source files at `path`: itself, or those anywhere below it, sorted. Hidden files are not looked at.
 
@@ -70,9 +83,22 @@ def read_entries(
     scratch: Path,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Entry]:
-    """The entries of a file in order, each place once.
+    """The entries of a file in order, each place once (see `read_parts`)."""
+    return map(
+        decode, read_parts(path, max_record_bytes=max_record_bytes, scratch=scratch, on_progress=on_progress)
+    )
 
-    A file that breaks off (a truncated gzip) gives its good records and one entry for the break.
+
+def read_parts(
+    path: Path,
+    *,
+    max_record_bytes: int,
+    scratch: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Part]:
+    """The parts of a file in order, each place once.
+
+    A file that breaks off (a truncated gzip) gives its good records and one part for the break.
     `on_progress` is called with the bytes read so far and the size of the file; a gzipped Parquet file is
     inflated in the folder `scratch`. Raises NotConversations where the file is empty, binary, or not of its
     format at all.
@@ -88,7 +114,25 @@ def read_entries(
         return _csv(source, max_record_bytes)
     if kind == ".json":
         return _json(source, max_record_bytes)
-    return _decoded(split_lines(source.blocks(), max_record_bytes), source, max_record_bytes)
+    return _texts(split_lines(source.blocks(), max_record_bytes), source, max_record_bytes)
+
+
+def decode(part: Part) -> Entry:
+    """A part as a record, or the reason why it is none."""
+    place, _, text, record, reason, is_whole = part
+    if text is None:
+        return Entry(place, record, reason)
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError:
+            return Entry(place, None, "not valid UTF-8")
+        return Entry(place, None, _NOT_JSON if is_whole else f"{_NOT_JSON}: the file breaks off here")
+    if not isinstance(value, dict):
+        return Entry(place, None, "not an object")
+    return Entry(place, value)
 
 
 def _suffix(path: Path) -> str:
@@ -116,51 +160,34 @@ def _refuse_binary(source: SourceBytes) -> None:
 _NOT_JSON = "not valid JSON"
 
 
-def _decoded(parts: Iterator[Split], source: SourceBytes, limit: int) -> Iterator[Entry]:
-    """Split texts as records. The part at which a broken file breaks off is told once, as the break."""
+def _texts(splits: Iterator[Split], source: SourceBytes, limit: int) -> Iterator[Part]:
+    """Split texts as parts. That at which a broken file breaks off is told once, as the break."""
     place = 0
-    for place, text, whole in parts:
+    for place, text, whole in splits:
         if text is None:
-            yield Entry(place, None, too_long(limit))
-        elif whole:
-            yield _decode(place, text)
-        elif source.broken:
-            place -= 1  # the break itself takes its place
+            yield Part(place, 0, reason=too_long(limit))
+        elif whole or not source.broken:
+            yield Part(place, len(text), text, is_whole=whole)
         else:
-            entry = _decode(place, text)
-            breaks_off = entry.reason == _NOT_JSON
-            yield entry._replace(reason=f"{_NOT_JSON}: the file breaks off here") if breaks_off else entry
+            place -= 1  # the break itself takes its place
     if source.broken:
-        yield Entry(place + 1, None, source.broken)
+        yield Part(place + 1, 0, reason=source.broken)
 
 
-def _decode(place: int, text: bytes | bytearray) -> Entry:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            text.decode("utf-8")
-        except UnicodeDecodeError:
-            return Entry(place, None, "not valid UTF-8")
-        return Entry(place, None, _NOT_JSON)
-    if not isinstance(value, dict):
-        return Entry(place, None, "not an object")
-    return Entry(place, value)
-
-
-def _json(source: SourceBytes, limit: int) -> Iterator[Entry]:
+def _json(source: SourceBytes, limit: int) -> Iterator[Part]:
     """An array of records, an object that holds one, one record, or JSON lines: told by how it begins."""
     head = source.head(limit + 1)
     start = head.lstrip()[:1]
     if start == b"[":
-        return _decoded(split_elements(source.blocks(), b"[", limit), source, limit)
+        return _texts(split_elements(source.blocks(), b"[", limit), source, limit)
     if start != b"{" or _has_second_object(source):
-        return _decoded(split_lines(source.blocks(), limit), source, limit)
+        return _texts(split_lines(source.blocks(), limit), source, limit)
     if len(head) <= limit:
-        entry = _decode(1, head)
-        if entry.record is not None and not _holds_records(entry.record):
-            return iter([entry])
-    return _decoded(split_elements(source.blocks(), b"{[", limit), source, limit)
+        only = Part(1, len(head), head)
+        record = decode(only).record
+        if record is not None and not _holds_records(record):
+            return iter([only])
+    return _texts(split_elements(source.blocks(), b"{[", limit), source, limit)
 
 
 def _has_second_object(source: SourceBytes) -> bool:
@@ -189,7 +216,7 @@ def _holds_records(value: dict[str, Any]) -> bool:
     return any(isinstance(inner, list) and inner and isinstance(inner[0], dict) for inner in value.values())
 
 
-def _csv(source: SourceBytes, limit: int) -> Iterator[Entry]:
+def _csv(source: SourceBytes, limit: int) -> Iterator[Part]:
     """Rows under a header. Places count rows, the header aside: a quoted text may hold lines of its own."""
     csv.field_size_limit(limit)
     skipped: list[int] = []
@@ -209,40 +236,41 @@ def _csv(source: SourceBytes, limit: int) -> Iterator[Entry]:
             row = next(rows, None)
         except csv.Error:
             place += 1
-            yield Entry(place, None, f"not valid CSV, or {too_long(limit)}")
+            yield Part(place, 0, reason=f"not valid CSV, or {too_long(limit)}")
             continue
         while skipped:
             skipped.pop()
             place += 1
-            yield Entry(place, None, too_long(limit))
+            yield Part(place, 0, reason=too_long(limit))
         if row is None:
             break
         if not row:
             continue
         place += 1
-        yield _csv_entry(place, header, row, limit)
+        yield _csv_part(place, header, row, limit)
     if source.broken:
-        yield Entry(place + 1, None, source.broken)
+        yield Part(place + 1, 0, reason=source.broken)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _csv_entry(place: int, header: list[str], row: list[str], limit: int) -> Entry:
+def _csv_part(place: int, header: list[str], row: list[str], limit: int) -> Part:
     if len(row) != len(header):
-        return Entry(place, None, f"{len(row)} fields where the header has {len(header)}")
+        return Part(place, 0, reason=f"{len(row)} fields where the header has {len(header)}")
     if any(_SURROGATE.search(field) for field in row):
-        return Entry(place, None, "not valid UTF-8")
-    if sum(map(len, row)) > limit:
-        return Entry(place, None, too_long(limit))
+        return Part(place, 0, reason="not valid UTF-8")
+    size = sum(map(len, row))
+    if size > limit:
+        return Part(place, 0, reason=too_long(limit))
     record: dict[str, Any] = dict(zip(header, row, strict=True))
     flagged = str(record.get("flagged", "")).lower()
     if flagged in ("true", "false", "1", "0"):
         record["flagged"] = flagged in ("true", "1")
-    return Entry(place, record)
+    return Part(place, size, record=record)
 
 
-def _parquet(source: SourceBytes, scratch: Path) -> Iterator[Entry]:
+def _parquet(source: SourceBytes, scratch: Path) -> Iterator[Part]:
     """Rows of the columns that a layout reads. Parquet is read from its end: what is gzipped is inflated."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = source.path
@@ -253,7 +281,7 @@ def _parquet(source: SourceBytes, scratch: Path) -> Iterator[Entry]:
         yield from _parquet_rows(path, source)
 
 
-def _parquet_rows(path: Path, source: SourceBytes) -> Iterator[Entry]:
+def _parquet_rows(path: Path, source: SourceBytes) -> Iterator[Part]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -274,17 +302,18 @@ def _parquet_rows(path: Path, source: SourceBytes) -> Iterator[Entry]:
         try:
             batch = next(batches, None)
         except (pa.ArrowException, OSError):
-            yield Entry(place + 1, None, "the Parquet file is damaged from here on")
+            yield Part(place + 1, 0, reason="the Parquet file is damaged from here on")
             return
         if batch is None:
             return
         batch = batch.cast(_microseconds(batch.schema), safe=False)
+        row_bytes = batch.nbytes // max(1, batch.num_rows)
         for number in range(batch.num_rows):
             place += 1
             try:
-                yield Entry(place, batch.slice(number, 1).to_pylist()[0])
+                yield Part(place, row_bytes, record=batch.slice(number, 1).to_pylist()[0])
             except UnicodeDecodeError:
-                yield Entry(place, None, "not valid UTF-8")
+                yield Part(place, 0, reason="not valid UTF-8")
         if source.on_progress:
             source.on_progress(size * place // rows, size)
 

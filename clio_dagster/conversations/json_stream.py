@@ -28,10 +28,12 @@ def split_lines(blocks: Iterator[bytes], limit: int, *, keep_blank: bool = False
             if too_long or len(line) + end - start > limit:
                 yield Split(place, None, whole=True)
             else:
-                line += block[start:end]
-                if keep_blank or line.strip():
-                    yield Split(place, line, whole=True)
-            place, line, too_long, start = place + 1, bytearray(), False, end + 1
+                text = line + block[start:end] if line else block[start:end]
+                if keep_blank or (text and not text.isspace()):
+                    yield Split(place, text, whole=True)
+            if line:
+                line = bytearray()
+            place, too_long, start = place + 1, False, end + 1
         if too_long or len(line) + len(block) - start > limit:
             line, too_long = bytearray(), True
         else:

@@ -41,9 +41,10 @@ def row_hashes(
     flagged: Iterable[bool | None],
 ) -> list[bytes]:
     """SHA-256 of each conversation, of which a slice's content hash is made; a message is its role and text."""
-    said = zip(started_at, messages, flagged, strict=True)
+    # orjson asks for a default where a tuple has names.
+    said = zip(started_at, (list(map(list, listed)) for listed in messages), flagged, strict=True)
     rows = zip(ids, accounts, said, strict=True)
-    return [hashlib.sha256(orjson.dumps(row, default=list)).digest() for row in rows]
+    return [hashlib.sha256(orjson.dumps(row)).digest() for row in rows]
 
 
 def cut_slices(parts: Iterator[pl.DataFrame], folder: Path, key: str) -> pl.DataFrame:

@@ -53,7 +53,7 @@ def quiet(stage: str, where: str) -> Iterator[None]:
             raise
         if _is_own(error):
             raise error from None
-        raise EngineError(type(error).__name__, stage, where, _place(error)) from None
+        raise EngineError(type(error).__name__, stage, where, place_of(error)) from None
     finally:
         for handler in handlers:
             handler.removeFilter(silencer)
@@ -70,7 +70,7 @@ class Silencer(logging.Filter):
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             if not _is_own(error):
-                record.exc_text = f"{type(error).__name__} at {_place(error)}"
+                record.exc_text = f"{type(error).__name__} at {place_of(error)}"
                 record.exc_info = None
         if record.name.split(".")[0] not in _OWN_PACKAGES | {"dagster"}:
             if record.levelno < logging.WARNING:
@@ -90,7 +90,7 @@ def _is_interrupt(error: BaseException) -> bool:
     return not isinstance(error, Exception) and type(error).__module__.split(".")[0] in {"dagster", "asyncio"}
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """File and line of the innermost frame of the project, the library's own being of less use."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [
