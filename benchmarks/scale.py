@@ -25,11 +25,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.plot import growth
+
 DAY = date(2026, 11, 7)
 DAYS = [DAY - timedelta(days=back) for back in range(6, -1, -1)]
 LANGUAGES = {"en": 0.7, "es": 0.2, "de": 0.1}
 DIMENSIONS = 512
 TOPIC_SIZE, GROUP_TOPICS = 100, 30
+GENERATED = "generated"
 DATE_STAGES = (
     "day",
     "clusters",
@@ -42,6 +45,9 @@ DATE_STAGES = (
     "release",
 )
 ROWS_AT_ONCE = 65_536
+
+DOCS = Path(__file__).parents[1] / "docs"
+MARKS = ("<!-- benchmarks.scale -->", "<!-- /benchmarks.scale -->")
 
 
 def main() -> None:
@@ -62,7 +68,50 @@ def main() -> None:
     table = pl.DataFrame(measured)
     with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
         print(table)
-    print(table.group_by("rows", maintain_order=True).agg(pl.col("seconds").sum(), pl.col("peak MB").max()))
+        print(totals(table))
+    if arguments.write:
+        write(table)
+
+
+def totals(table: pl.DataFrame) -> pl.DataFrame:
+    """Of each size, all stages after those that generate."""
+    return (
+        table.filter(pl.col("stage") != GENERATED)
+        .group_by("rows", maintain_order=True)
+        .agg(pl.col("seconds").sum(), pl.col("of these").sum(), pl.col("peak MB").max())
+    )
+
+
+def write(table: pl.DataFrame) -> None:
+    """Put the table between the marks of docs/performance.md, and the plot beside it."""
+    lines = {
+        stage: [(row["rows"], max(row["of these"], 0.1)) for row in part.iter_rows(named=True)]
+        for (stage,), part in table.filter(pl.col("stage") != GENERATED).group_by(
+            "stage", maintain_order=True
+        )
+    }
+    svg = growth(lines, across="conversations in the window", up="seconds of the engine")
+    (DOCS / "images" / "scale.svg").write_text(svg)
+    shown = table.drop("rows/s").pivot("rows", index="stage", values=["seconds", "of these", "peak MB"])
+    sizes = table["rows"].unique(maintain_order=True).to_list()
+    head = ["stage", *(f"{size:,}: s | engine s | MB" for size in sizes)]
+    body = [
+        [
+            row["stage"],
+            *(f"{row[f'seconds_{n}']:g} | {row[f'of these_{n}']:g} | {row[f'peak MB_{n}']:,}" for n in sizes),
+        ]
+        for row in shown.iter_rows(named=True)
+    ]
+    total = [
+        f"{row['seconds']:,.0f} | {row['of these']:,.0f} | {row['peak MB']:,}"
+        for row in totals(table).iter_rows(named=True)
+    ]
+    body.append(["together, largest peak", *total])
+    rule = "|".join(["---"] * (1 + 3 * len(sizes)))
+    text = "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in body)])
+    path = DOCS / "performance.md"
+    before, rest = path.read_text().split(MARKS[0])
+    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
 
 
 def measure(rows: int, folder: Path, threads: int) -> list[dict[str, object]]:
@@ -74,7 +123,7 @@ def measure(rows: int, folder: Path, threads: int) -> list[dict[str, object]]:
         "CLIO_THREADS": str(threads),
         "CLIO_ANALYST": "offline",
     }
-    for stage in ("generated", *DATE_STAGES):
+    for stage in (GENERATED, *DATE_STAGES):
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.scale", "--stage", stage, "--rows", str(rows)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -96,7 +145,7 @@ def measure(rows: int, folder: Path, threads: int) -> list[dict[str, object]]:
 
 def run_stage(stage: str, rows: int) -> None:
     """One stage in this process; prints the engine's seconds and the peak memory in MB."""
-    seconds = generate(rows) if stage == "generated" else materialized(stage)
+    seconds = generate(rows) if stage == GENERATED else materialized(stage)
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -124,11 +173,12 @@ def materialized(stage: str) -> float:
                 resources=dict(defs.resources or {}),
                 run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
             )
-            spent += sum(
-                float(event.materialization.metadata["seconds"].value)  # type: ignore[arg-type]
+            # The tables of one step say the same.
+            said = {
+                event.step_key: event.materialization.metadata.get("seconds")
                 for event in result.get_asset_materialization_events()
-                if "seconds" in event.materialization.metadata
-            )
+            }
+            spent += sum(float(seconds.value) for seconds in said.values() if seconds)  # type: ignore[arg-type]
     return spent
 
 
