@@ -11,6 +11,7 @@ import polars as pl
 from assets.contracts import CLUSTERINGS, FACETS
 from assets.partitions import window
 from clio_dagster.conversations.landed import SOURCE, read_landed, read_receipt
+from clio_dagster.key_ranges import EVERY_KEY, KeyRange
 from clio_dagster.quality.accounting import covered, each_once, to_cluster, to_cover, to_embed, to_keep
 from clio_dagster.tables import (
     AUDITED_SUMMARIES,
@@ -35,10 +36,21 @@ Sides = tuple[pl.DataFrame, pl.DataFrame]
 _CONVERSATION = ("date", "language", "conversation_id")
 
 
-def rows_of(site: Site, table: Table, partitions: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
-    """Rows of several partitions by one query: each column among its values, then the combinations that are meant."""
+def rows_of(
+    site: Site,
+    table: Table,
+    partitions: Sequence[str],
+    columns: Sequence[str],
+    within: KeyRange = EVERY_KEY,
+) -> pl.DataFrame:
+    """Rows of several partitions by one query: each column among its values, then the combinations that are meant.
+
+    `within`: of a table of conversations, those whose ids are in the range alone.
+    """
     values = pl.DataFrame([partition_values(table, key) for key in partitions])
-    where = {name: values[name].unique().sort().to_list() for name in table.partitioned_by}
+    where: dict[str, object] = {name: values[name].unique().sort().to_list() for name in table.partitioned_by}
+    if within != EVERY_KEY:
+        where["conversation_id"] = within
     frame = site.warehouse.read(table, where, list(dict.fromkeys((*columns, *table.partitioned_by))))
     meant = values.with_columns(pl.col(name).str.to_date() for name in values.columns if name == "date")
     return frame.join(meant, on=list(table.partitioned_by), how="semi").select(columns)

@@ -5,7 +5,7 @@ A range run checks its partitions together, and validates them one by one only w
 verdict still falls on the partition that earned it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -26,13 +26,15 @@ from assets.accounting import ACCOUNTS, rows_of
 from assets.contracts import TABLES
 from assets.partitions import DATE_LANGUAGES, DATES, SOURCES
 from clio_dagster.clock import engine_time
+from clio_dagster.key_ranges import EVERY_KEY, KeyRange, ranges_of
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.quality.accounting import unaccounted
-from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, validate
+from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, together, validate
 from clio_dagster.tables import FACETS, FROZEN_PARTS, QUARANTINE, READ, RELEASES, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.retention import purged_partitions
 from resources.site import Site
+from resources.warehouse import Slice
 
 MEANING = {
     "contract": (
@@ -93,7 +95,7 @@ def suite_check(table: Table) -> AssetChecksDefinition:
             for group in _groups(partitions, {key: found.rows for key, found in stored.items()}):
                 verdicts += [
                     (partition, families[result.family], result.passed, _metadata(result))
-                    for partition, result in _validated(table, group, site)
+                    for partition, result in _validated(table, group, site, stored)
                 ]
                 if table.name in ACCOUNTS:
                     unread = _unread(group, site) if table.name == FACETS.name else {}
@@ -145,16 +147,37 @@ def report(
         yield Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
 
 
-def _validated(table: Table, partitions: Sequence[str], site: Site) -> Iterator[tuple[str, Result]]:
-    def results(group: Sequence[str]) -> list[Result]:
-        frame = rows_of(site, table, group, checked_columns(table))
-        return validate(table, frame, languages=site.settings.partition_languages)
+def _validated(
+    table: Table, partitions: Sequence[str], site: Site, stored: Mapping[str, Slice]
+) -> Iterator[tuple[str, Result]]:
+    languages = site.settings.partition_languages
 
-    together = results(partitions)
-    if len(partitions) == 1 or all(result.passed for result in together):
-        yield from ((key, result) for key in partitions for result in together)
+    def results(group: Sequence[str]) -> list[Result]:
+        return together(
+            [
+                validate(
+                    table, rows_of(site, table, group, checked_columns(table), within), languages=languages
+                )
+                for within in _ranges(table, group, site, stored)
+            ]
+        )
+
+    at_once = results(partitions)
+    if len(partitions) == 1 or all(result.passed for result in at_once):
+        yield from ((key, result) for key in partitions for result in at_once)
     else:
         yield from ((key, result) for key in partitions for result in results([key]))
+
+
+def _ranges(
+    table: Table, partitions: Sequence[str], site: Site, stored: Mapping[str, Slice]
+) -> list[KeyRange]:
+    """In which ranges of conversations the rows are validated: those of a large slice in several."""
+    rows = sum(stored[key].rows for key in partitions if key in stored)
+    if rows <= ROWS_AT_ONCE or "conversation_id" not in table.key:
+        return [EVERY_KEY]
+    ids = rows_of(site, table, partitions, ["conversation_id"])["conversation_id"]
+    return ranges_of(ids, ROWS_AT_ONCE) if not ids.null_count() else [EVERY_KEY]
 
 
 def _account(table: Table, partitions: Sequence[str], site: Site) -> dict[str, tuple[int, int]]:

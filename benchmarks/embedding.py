@@ -7,10 +7,10 @@ The first embeds texts of 43 tokens, cut from the project's synthetic corpus in 
 in one process: medians over the turns, and the lowest cosine between the two's vectors of one text.
 
 The second lands N conversations of one day and language, and materializes raw_conversations, facets and embeddings by
-their assets, each in a process of its own, whose peak memory it prints. The conversations are 5,000 of the synthetic
-corpus, repeated, each time with another account and another beginning of its first message; so that of the N requests
-about SHARE are distinct, which is how many are embedded. Landing itself is left out (benchmarks of landing measure it):
-the landed file is written as it writes it.
+their assets, checks included, each in a process of its own, whose peak memory it prints. The conversations are 5,000 of
+the synthetic corpus, repeated, each time with another account, and with another beginning of the first message so often
+that about SHARE of the N requests are distinct: so many are embedded. Landing has a benchmark of its own: its file is
+written here as it writes it.
 """
 
 from __future__ import annotations
@@ -137,11 +137,11 @@ def run_stage(stage: str, rows: int, distinct: float) -> None:
 def materialized(stage: str) -> None:
     from dagster import AssetSelection, DagsterInstance, materialize
 
-    from assets import all_assets
+    from assets import all_assets, all_checks
     from clio_dagster.definitions import defs
 
     result = materialize(
-        all_assets,
+        [*all_assets, *all_checks],
         selection=AssetSelection.assets(stage),
         partition_key=PARTITION,
         instance=DagsterInstance.ephemeral(),

@@ -271,10 +271,11 @@ def test_checks_look_at_no_message_and_no_vector(home: Home, monkeypatch: pytest
     assert seen.isdisjoint({"everything", "messages", "vector"})
 
 
-def test_the_verdict_on_a_partition_of_many_groups_is_its_own(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rows", [100, 7], ids=["many groups", "slices in parts"])
+def test_the_verdict_on_a_partition_is_its_own_however_it_is_checked(
+    home: Home, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr("assets.checks.ROWS_AT_ONCE", 100)
+    monkeypatch.setattr("assets.checks.ROWS_AT_ONCE", rows)
     run = home.run(AssetSelection.checks_for_assets("facets", "embeddings"), slice_range(DAYS[0], DAYS[2]))
     assert run.success
     assert set(run.verdicts["facets:accounted_for"]) == {

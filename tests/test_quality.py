@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from clio_dagster.quality.accounting import covered, each_once, to_cluster, to_cover, to_embed, unaccounted
-from clio_dagster.quality.suites import FAMILIES, validate
+from clio_dagster.quality.suites import FAMILIES, together, validate
 from clio_dagster.tables import FACETS, TABLES
 
 SECRET = "zanzibar-quartz"
@@ -85,6 +85,17 @@ def test_a_language_that_the_site_has_not_fails_the_contract(facets: pl.DataFram
 
 def test_a_repeated_key_fails_keys(facets: pl.DataFrame) -> None:
     assert failing(pl.concat([facets, facets])) == ["keys"]
+
+
+def test_a_slice_in_parts_fails_what_a_part_of_it_fails(facets: pl.DataFrame) -> None:
+    wrong = facets.with_columns(concerning=pl.lit(9, pl.Int8))
+    good, bad = (validate(FACETS, frame, languages=LANGUAGES) for frame in (facets, wrong))
+
+    contract, keys = together([good, bad, good, bad])
+
+    assert (contract.family, contract.passed, contract.unexpected_rows) == ("contract", False, 6)
+    assert contract.failed == bad[0].failed
+    assert together([good]) == good and keys == good[1]
 
 
 @pytest.mark.parametrize("name", TABLES)

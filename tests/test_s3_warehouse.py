@@ -23,6 +23,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from clio_dagster.key_ranges import KeyRange
 from clio_dagster.models.build import build_view, select_rows
 from clio_dagster.models.column_tests import run
 from clio_dagster.models.loader import load_models
@@ -39,7 +40,7 @@ from clio_dagster.tables import (
     SOURCES,
     Table,
 )
-from resources import s3_objects, s3_slices
+from resources import s3_objects, s3_slices, spool
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.s3_objects import Entry, Objects
 from resources.s3_warehouse import S3Warehouse
@@ -301,6 +302,20 @@ def test_one_process_opens_a_bucket_once(store: Store, bucket: str, tmp_path: Pa
 
 
 # What is fetched
+
+
+def test_row_groups_outside_a_range_are_not_fetched(
+    warehouse: S3Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: Asked
+) -> None:
+    monkeypatch.setattr(spool, "ROWS_READ", 5)
+    frame = embeddings(50, width=10_000)
+    chunks = (frame.slice(start, 5) for start in range(0, 50, 5))
+    warehouse.write(EMBEDDINGS, ES, spool.gathered(EMBEDDINGS, ES, chunks, tmp_path))
+    asked.clear()
+    within = KeyRange("c00019", "c00024")
+    found = warehouse.read(EMBEDDINGS, ES | {"conversation_id": within}, list(EMBEDDINGS.schema))
+    assert_frame_equal(found, frame.slice(20, 5))
+    assert 200_000 <= sum(asked.got) < 400_000 < 2_000_000 <= frame["vector"].estimated_size()
 
 
 def test_columns_that_are_not_asked_for_are_not_fetched(

@@ -55,6 +55,21 @@ def validate(table: Table, frame: pl.DataFrame, *, languages: Sequence[str]) -> 
     return [_summarise(family, results) for family, results in by_family.items()]
 
 
+def together(parts: Sequence[Sequence[Result]]) -> list[Result]:
+    """The results of a slice that was validated in parts, none of which shares a key with another."""
+    by_family = zip(*parts, strict=True)
+    return [
+        Result(
+            results[0].family,
+            all(each.passed for each in results),
+            results[0].expectations,
+            sum(each.unexpected_rows for each in results),
+            tuple(dict.fromkeys(name for each in results for name in each.failed)),
+        )
+        for results in by_family
+    ]
+
+
 def checked_columns(table: Table) -> list[str]:
     """Columns that a suite reads: all but lists and structs, whose contents no expectation looks at."""
     return [column.name for column in table.columns if not _is_nested(column)]
