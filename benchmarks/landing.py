@@ -6,7 +6,8 @@ The file is JSON lines in the project's own layout, about 2 KB and five messages
 corpus, drawn anew for each message from those of its language, over a week and one account for every five
 conversations. It is landed in a process of its own. The peak is that of the process and its children together, shared
 pages counted once. `--file` keeps the generated file, and lands it again where it is there. `digest` is one over the
-slices' content hashes and the quarantine, equal where two landings gave the same.
+slices' content hashes and the quarantine, equal where two landings gave the same under one key: the one kept beside
+`--file`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-RANGE_CHARACTERS = 32_000_000
-"""How much text is sorted at once."""
+RANGE_CHARACTERS = 64_000_000
+"""How much text is sorted at once. A row group is read once for each range that it has rows of: at half of this it took
+1.6 times as long for 400,000 conversations, at twice as much it took 220 MB more."""
 
 _ROW_GROUP_ROWS = 256
 _READ_ROWS = 2_048
@@ -89,7 +90,7 @@ class Chunks:
         connection = duckdb.connect()
         connection.execute(
             f"set threads = {min(self.threads, _THREADS)}; set memory_limit = '{_MEMORY}'; "
-            "set timezone = 'UTC'"
+            "set timezone = 'UTC'; set parquet_metadata_cache = true"
         )
         connection.execute("set temp_directory = $folder", {"folder": str(self.scratch)})
         files = f"{glob.escape(self.folder.as_posix())}/*.parquet".replace("'", "''")
