@@ -13,7 +13,7 @@ STAGES = {
     "facets": 2,
     "embeddings": 1,
     "day": 1,
-    "clusters": 2,
+    "clusters": 3,
     "cluster_summaries": 2,
     "hierarchy": 2,
     "audited_summaries": 2,
