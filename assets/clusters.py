@@ -21,6 +21,8 @@ USES = (
     "window_days",
     "seed",
     "base_cluster_size",
+    "clusterer",
+    "outliers",
     "min_conversations",
     "min_accounts",
     "max_account_share",

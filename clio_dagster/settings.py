@@ -241,6 +241,14 @@ class Settings(BaseSettings):
         ge=5,
         description="Conversations a base cluster aims at; unset: max(100, 4 × min_conversations).",
     )
+    clusterer: Literal["auto", "kmeans", "hdbscan"] = Field(
+        "auto",
+        description="How base clusters are found: k-means, or UMAP and HDBSCAN; `auto` is what measured best.",
+    )
+    outliers: Literal["assign", "noise"] = Field(
+        "assign",
+        description="Rows that HDBSCAN takes for noise: given to the nearest cluster, or in no topic.",
+    )
     top_topics: int = Field(10, ge=2, le=50, description="Topics wanted at the top of the hierarchy.")
 
     # Input limits.

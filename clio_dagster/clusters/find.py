@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from clio_dagster.clusters.kmeans import centroids_of, spherical_kmeans
+from clio_dagster.clusters.clusterers import clusterer_of
+from clio_dagster.clusters.density import without_noise
+from clio_dagster.clusters.kmeans import centroids_of
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
 from clio_dagster.clusters.refine import refined
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE
@@ -27,6 +29,9 @@ SIBLINGS = 0.6
 requests (USE) a cluster's nearest neighbour lay at 0.77 in the median and 0.59 at the fifth percentile, and
 95% of all pairs below 0.50. What has no sibling stays under the smaller topics, not shoved into a foreign
 one."""
+
+IN_NO_CLUSTER = "in no cluster"
+"""The reason why what HDBSCAN takes for noise does not pass."""
 
 SIZED_BY = 4
 """Times the cap that an account's conversations count for the number of clusters: people have several topics."""
@@ -50,6 +55,9 @@ def find_clusters(
     revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
     order of their topics, so that no number tells a size.
 
+    What HDBSCAN leaves out, where CLIO_OUTLIERS is `noise`, is one row that never passes, joins nothing and hands
+    on no topic: its members are counted below a threshold.
+
     k-means begins from the previous date's centroids, so that topics persist; then a cluster of two topics is split and
     two of one are merged. A cluster that fails a
     threshold is merged into its nearest sibling, one that passes before one that does not, and the result
@@ -61,13 +69,15 @@ def find_clusters(
         raise ValueError(
             f"clusters of {clustered_by}: {len(facets)} conversations, but {len(vectors)} vectors"
         )
-    previous = previous.filter(clustered_by=clustered_by)
+    previous = previous.filter(
+        pl.col("clustered_by") == clustered_by, ~pl.col("reasons").list.contains(IN_NO_CLUSTER)
+    )
     # What is beyond an account's cap is assigned only: who floods a window cannot tear its topics apart.
     place = _place(facets)
     trained = (place <= settings.account_cap).to_numpy()
     asked = max(1, round((place <= SIZED_BY * settings.account_cap).sum() / settings.base_cluster_size))
     earlier = _latest_of_each_topic(previous, vectors.shape[1])
-    labels = spherical_kmeans(
+    labels = clusterer_of(settings)(
         vectors,
         asked,
         seed=settings.seed,
@@ -75,14 +85,17 @@ def find_clusters(
         starts=_centroids(earlier),
         trained=trained,
     )
-    labels = refined(
-        vectors,
-        labels,
-        least=settings.min_conversations,
-        aimed_at=settings.base_cluster_size,
-        seed=settings.seed,
-        threads=settings.threads,
-    )
+    if settings.outliers == "assign":
+        labels = without_noise(vectors, labels)
+    if labels.min(initial=0) >= 0:
+        labels = refined(
+            vectors,
+            labels,
+            least=settings.min_conversations,
+            aimed_at=settings.base_cluster_size,
+            seed=settings.seed,
+            threads=settings.threads,
+        )
     members = facets.select(
         "conversation_id",
         "account",
@@ -94,7 +107,13 @@ def find_clusters(
     standing = frozenset(previous.filter(pl.col("passes") & (pl.col("date") < date))["topic"])
     work = _Work(members, vectors, labels, settings, key, standing)
     work.topics = _topics(
-        work.centroids, earlier, settings=settings, key=key, date=date, clustered_by=clustered_by
+        work.centroids,
+        earlier,
+        settings=settings,
+        key=key,
+        date=date,
+        clustered_by=clustered_by,
+        noise=work.noise,
     )
     work.judge(range(len(work.topics)))
     work.merge_small()
@@ -131,6 +150,9 @@ class _Work:
         self.members, self.vectors, self.labels = members, vectors, labels
         self.settings, self.key, self.standing = settings, key, standing
         clusters = int(labels.max()) + 1 if len(labels) else 0
+        self.noise = clusters if len(labels) and labels.min() < 0 else None
+        if self.noise is not None:
+            self.labels, clusters = np.where(labels < 0, clusters, labels).astype(np.int32), clusters + 1
         self.traffic = traffic_of(members["started_at"])
         self.counted = np.zeros(len(labels), dtype=bool)
         self.centroids = np.zeros((clusters, vectors.shape[1]), dtype=np.float32)
@@ -151,13 +173,18 @@ class _Work:
             tallies.with_columns(topics), settings=self.settings, key=self.key, standing=self.standing
         )
         for row in judged.iter_rows(named=True):
+            lost = row["cluster_id"] == self.noise
             self.verdicts[row["cluster_id"]] = _Verdict(
-                row["conversations"], row["accounts"], row["top_account_share"], row["passes"], row["reasons"]
+                row["conversations"],
+                row["accounts"],
+                row["top_account_share"],
+                row["passes"] and not lost,
+                [*row["reasons"], *([IN_NO_CLUSTER] if lost else [])],
             )
 
     def merge_small(self) -> None:
         """Merge failing clusters, round by round, until none has a sibling left that it may join."""
-        stays: set[int] = set()
+        stays = set() if self.noise is None else {self.noise}
         while moves := self._moves(stays):
             targets = set(moves.values())
             before = self.labels.copy(), self.counted.copy(), self.centroids.copy(), dict(self.verdicts)
@@ -263,9 +290,14 @@ def _topics(
     key: bytes,
     date: dt.date,
     clustered_by: str,
+    noise: int | None,
 ) -> list[str]:
-    """A topic for each cluster: the previous one that it continues, else a new one made from its centroid."""
-    matched = match_one_to_one(centroids, _centroids(earlier), earlier["topic"].to_list())
+    """A topic for each cluster: the previous one that it continues, else a new one made from its centroid.
+
+    `noise`, the last cluster where there is one, continues none.
+    """
+    matched = match_one_to_one(centroids[:noise], _centroids(earlier), earlier["topic"].to_list())
+    matched += [] if noise is None else [None]
     about = (clustered_by, date.isoformat(), str(settings.seed))
     return [
         topic

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clio_dagster.clusters.coarse_to_fine import coarse_to_fine, nearest
+from clio_dagster.clusters.starts import ward_starts
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
 
 ITERATIONS = 25
@@ -43,13 +44,15 @@ def spherical_kmeans(
     if len(sample) > TRAINING_ROWS:
         sample = np.sort(np.random.default_rng(seed).choice(sample, TRAINING_ROWS, replace=False))
     if len(sample) * clusters <= COMPARED:
-        return _without_gaps(_lloyd(points, sample, clusters, seed, threads, starts))
+        if starts is None or not len(starts):
+            starts = ward_starts(points[sample], clusters, seed=seed, threads=threads)
+        return without_gaps(_lloyd(points, sample, clusters, seed, threads, starts))
     centroids, found = coarse_to_fine(points, sample, clusters, seed=seed, threads=threads, starts=starts)
     labels = np.empty(len(points), dtype=np.int32)
     labels[sample] = found
     others = np.setdiff1d(np.arange(len(points)), sample, assume_unique=True)
     labels[others] = nearest(points, others, centroids, seed=seed, threads=threads)
-    return _without_gaps(labels)
+    return without_gaps(labels)
 
 
 def _lloyd(
@@ -81,7 +84,8 @@ def _lloyd(
     return labels
 
 
-def _without_gaps(labels: np.ndarray) -> np.ndarray:
+def without_gaps(labels: np.ndarray) -> np.ndarray:
+    """The labels numbered from 0 (int32), in the order of first appearance."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     place = np.empty(len(first), dtype=np.int32)
     place[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
