@@ -13,12 +13,13 @@ STAGES = {
     "facets": 2,
     "embeddings": 1,
     "day": 1,
-    "clusters": 2,
+    "clusters": 3,
+    "lineage": 1,
     "cluster_summaries": 2,
     "hierarchy": 2,
     "audited_summaries": 2,
     "published_cells": 1,
-    "positions": 1,
+    "positions": 2,
     "releases": 1,
 }
 """By the first table that the stage writes."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from clio_dagster.clusters.births import births
+from clio_dagster.clusters.coarse_to_fine import nearest
 from clio_dagster.clusters.kmeans import centroids_of, spherical_kmeans
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE
@@ -49,7 +51,8 @@ def find_clusters(
     revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
     order of their topics, so that no number tells a size.
 
-    k-means begins from the previous date's centroids, so that topics persist. A cluster that fails a
+    k-means begins from the groups that the date brought and from the previous date's centroids, so that topics
+    persist. A cluster that fails a
     threshold is merged into its nearest sibling, one that passes before one that does not, and the result
     is judged again under the sibling's topic and noise. What still fails keeps passes=False with its
     reasons. A merge that would make a passing cluster fail is undone. Raises ValueError where rows and
@@ -70,7 +73,7 @@ def find_clusters(
         asked,
         seed=settings.seed,
         threads=settings.threads,
-        starts=_centroids(earlier),
+        starts=_starts(vectors, earlier, trained, (facets["date"] == date).to_numpy(), settings),
         trained=trained,
     )
     members = facets.select(
@@ -236,6 +239,19 @@ def _latest_of_each_topic(previous: pl.DataFrame, dimensions: int) -> pl.DataFra
         .unique("topic", keep="last", maintain_order=True)
         .sort(-pl.col("conversations"), "topic")
     )
+
+
+def _starts(
+    vectors: np.ndarray, earlier: pl.DataFrame, trained: np.ndarray, is_own: np.ndarray, settings: Settings
+) -> np.ndarray:
+    """Centroids that k-means begins from: of groups that are new, then of the topics there were."""
+    known = _centroids(earlier)
+    if not len(known):
+        return known
+    rows = np.flatnonzero(trained)
+    labels = nearest(vectors, rows, known, seed=settings.seed, threads=settings.threads)
+    new = births(vectors, rows, labels, is_own[rows], least=settings.min_conversations)
+    return np.concatenate([new, known])
 
 
 def _centroids(clusters: pl.DataFrame) -> np.ndarray:
