@@ -34,7 +34,6 @@ from resources.fingerprints import Input, Stage
 from resources.site import Site
 from resources.stage import Slices
 
-
 NOISE = ("epsilon", "epsilon_cell", "account_cap")
 """Settings that decide how much noise a published cell has."""
 

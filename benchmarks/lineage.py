@@ -1,10 +1,11 @@
 """Topics from date to date: what persists keeps its id, what is born is reported on its day, and nothing else is.
 
-    python -m benchmarks.lineage --data FOLDER [--cache FOLDER] [--threads N] [--seeds N]
+    python -m benchmarks.lineage --data FOLDER [--cache FOLDER] [--threads N] [--seeds N] [--named DAYS]
 
-CLINC150's intents, 7 days to fill the window and 14 more. Intents are born and die on planted days; the others go on,
-each at a rate of its own. A day's conversations of an intent are made from pairs of its texts (a rotation in the plane
-of their deviations from the intent's mean), which keeps its mean and spread and never says a text twice.
+CLINC150's intents: 7 days to fill the window, 7 more for a history of topics, and the 14 that are looked at. Intents
+are born and die on planted days; the others go on, each at a rate of its own. A day's conversations of an intent are
+made from pairs of its texts (a rotation in the plane of their deviations from the intent's mean), which keeps its mean
+and spread and never says a text twice.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import polars as pl
 
 from benchmarks.clusters import KEY, arguments_of, load, parser
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
-from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.clusters.events import lineage_events
 from clio_dagster.clusters.find import find_clusters
+from clio_dagster.clusters.positions import positions
 from clio_dagster.clusters.summaries import summarise
 from clio_dagster.clusters.vectors import normalized
-from clio_dagster.embedding import make_embedder
+from clio_dagster.embedding import Embedder, embed_texts, make_embedder
 from clio_dagster.models.build import build_view, select_rows
 from clio_dagster.privacy.noise import variance
 from clio_dagster.privacy.parts import Day, Figures, publish_day
@@ -44,7 +45,7 @@ from resources.contracts import models
 from resources.duckdb_warehouse import DuckDBWarehouse
 
 FIRST = date(2026, 11, 1)
-WARM, DAYS = 7, 14
+WARM, DAYS = 14, 14
 INTENTS = 100
 RATE, SPREAD = 18.0, 0.4
 """Conversations of an intent a day: median and σ of a log-normal."""
@@ -74,19 +75,22 @@ class Corpus:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=1)
-    options.add_argument("--named", action="store_true", help="Name topics too, and lay them out: minutes a day.")
+    options.add_argument(
+        "--named", type=int, default=0, help="Last days whose topics the offline analyst names."
+    )
     arguments = arguments_of(options)
     settings = load_settings(threads=arguments.threads)
     facets, vectors = load("clinc150", "intent", arguments)
     embedder = make_embedder("use", threads=arguments.threads)
-    analyst = OfflineAnalyst(embedder) if arguments.named else None
+    analyst = OfflineAnalyst(embedder)
     for seed in range(arguments.seeds):
         corpus = planted(facets, vectors, seed)
         started = time.perf_counter()
-        days = list(found(corpus, settings, analyst))
+        days = list(found(corpus, settings, analyst, arguments.named))
         print(f"seed {seed}: {len(corpus.facets)} conversations, {time.perf_counter() - started:.1f} s")
-        print(kept_ids(corpus, days))
+        print(kept_ids(corpus, days, arguments.named))
         print(reported(corpus, days, settings))
+        print(mapped(days, embedder, settings.seed))
 
 
 def planted(facets: pl.DataFrame, vectors: np.ndarray, seed: int) -> Corpus:
@@ -152,8 +156,8 @@ class Found:
     cells: pl.DataFrame
 
 
-def found(corpus: Corpus, settings: Settings, analyst: Analyst | None) -> Iterator[Found]:
-    """Each day in turn, going on from the window's earlier days; named where there is an analyst."""
+def found(corpus: Corpus, settings: Settings, analyst: OfflineAnalyst, named: int) -> Iterator[Found]:
+    """Each day in turn, going on from the window's earlier days; of the last `named` days the analyst names topics."""
     made: list[Found] = []
     for number in range(WARM + DAYS):
         facets, vectors = corpus.window(number, settings.window_days)
@@ -174,8 +178,8 @@ def found(corpus: Corpus, settings: Settings, analyst: Analyst | None) -> Iterat
             links=of_window["events"],
             date=date,
         )
-        summaries = unnamed(clusters)
-        if analyst:
+        summaries = stood_in(clusters, members, facets, of_window["summaries"])
+        if number >= WARM + DAYS - named:
             summaries, _ = summarise(
                 clusters,
                 members,
@@ -192,10 +196,19 @@ def found(corpus: Corpus, settings: Settings, analyst: Analyst | None) -> Iterat
         yield made[-1]
 
 
-def unnamed(clusters: pl.DataFrame) -> pl.DataFrame:
-    """Clusters that pass, named by their topics."""
-    return clusters.filter("passes").select(
-        "date", "clustered_by", "cluster_id", "topic", name="topic", description="topic"
+def stood_in(
+    clusters: pl.DataFrame, members: pl.DataFrame, facets: pl.DataFrame, previous: pl.DataFrame
+) -> pl.DataFrame:
+    """Clusters that pass, named by the request nearest to the centroid when they first did."""
+    nearest = members.sort("distance", "conversation_id").unique("cluster_id", keep="first")
+    texts = nearest.select("cluster_id", "conversation_id").join(facets, on="conversation_id")
+    before = previous.sort("date").unique("topic", keep="last").select("topic", "name")
+    name = pl.coalesce("name", "request").alias("name")
+    return (
+        clusters.filter("passes")
+        .join(texts.select("cluster_id", "request"), on="cluster_id")
+        .join(before, on="topic", how="left")
+        .select("date", "clustered_by", "cluster_id", "topic", name, name.alias("description"))
     )
 
 
@@ -254,13 +267,13 @@ def trends(days: list[Found], settings: Settings) -> pl.DataFrame:
         )
 
 
-def kept_ids(corpus: Corpus, days: list[Found]) -> str:
+def kept_ids(corpus: Corpus, days: list[Found], of_last: int) -> str:
     """How many topics that persist keep id and name.
 
     A topic persists where the intent that it holds most of lives on both dates; it keeps its id where the greatest part
     of its conversations that both windows have is in the topic of that id.
     """
-    kept = named = total = 0
+    kept = total = named = of_named = 0
     for before, after in zip(days[WARM - 1 :], days[WARM:], strict=False):
         alive = [
             intent
@@ -277,10 +290,11 @@ def kept_ids(corpus: Corpus, days: list[Found]) -> str:
         names = [each.summaries.select("topic", "name") for each in (before, after)]
         total += len(went)
         kept += went.filter(pl.col("topic") == pl.col("after")).height
-        named += went.join(names[0], on="topic").join(names[1], on=["topic", "name"]).height
-    return (
-        f"{kept}/{total} = {kept / total:.4f} of the topics that persist keep their id (bar .95), "
-        f"{named / total:.4f} their name"
+        if after.number > WARM + DAYS - of_last:
+            of_named += len(went)
+            named += went.join(names[0], on="topic").join(names[1], on=["topic", "name"]).height
+    return f"{kept}/{total} = {kept / total:.4f} of the topics that persist keep their id (bar .95)" + (
+        f"; {named}/{of_named} = {named / of_named:.4f} their name" if of_named else ""
     )
 
 
@@ -310,6 +324,37 @@ def reported(corpus: Corpus, days: list[Found], settings: Settings) -> str:
         f"{others[False]} on {DAYS - len(BIRTHS)} days without a birth, {others[True]} on {len(BIRTHS)} with; "
         f"{tested} tests; recorded {kinds}"
     )
+
+
+def mapped(days: list[Found], embedder: Embedder, seed: int) -> str:
+    """How far topics that stay move from date to date, and how well the map keeps what is near, with and without the
+    date before to go on from."""
+    from sklearn.manifold import trustworthiness
+
+    told = []
+    for goes_on in (False, True):
+        before: pl.DataFrame | None = None
+        shifts, kept = [], []
+        for day in days[WARM:]:
+            nodes = audited(day.clusters, day.summaries)
+            lies = positions(nodes, embedder, seed=seed, previous=before if goes_on else None)
+            here = lies.join(nodes.select("node_id", "topic", "name", "description"), on="node_id")
+            if before is not None:
+                both = here.join(before, on="topic")
+                width = max(here[axis].max() - here[axis].min() for axis in ("x", "y"))  # type: ignore[operator]
+                moved = np.hypot(both["x"] - both["x_right"], both["y"] - both["y_right"])
+                shifts.append(float(np.median(moved)) / width)
+            before = here.select("clustered_by", "topic", "x", "y")
+            texts = here.select(pl.concat_str("name", "description", separator=". ")).to_series()
+            vectors = embed_texts(texts, embedder)
+            kept.append(
+                trustworthiness(vectors, here.select("x", "y").to_numpy(), n_neighbors=15, metric="cosine")
+            )
+        told.append(
+            f"{'going on' if goes_on else 'each date alone'}: median shift {np.mean(shifts):.3f} of the map's width, "
+            f"trustworthiness@15 {np.mean(kept):.3f}"
+        )
+    return "map, " + "; ".join(told)
 
 
 def _placed(day: Found) -> pl.DataFrame:

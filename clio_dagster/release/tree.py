@@ -22,8 +22,8 @@ Row = dict[str, Any]
 def topics_tree(topics: pl.DataFrame, *, depth: int | None = None) -> Tree:
     """The topics of one release as a tree of rich: name, share of the day, counts in the window and that day.
 
-    `topics` has the columns of topics.parquet, and `event` where it is known (with_events). Siblings go by size; `depth`
-    limits the levels shown.
+    `topics` has the columns of topics.parquet, and `event` where it is known (with_events). Siblings go by size;
+    `depth` limits the levels shown.
     """
     children = _children(topics)
     days = topics["date"].unique().sort()

@@ -3,11 +3,11 @@
 -- event = 'birth' where a topic that no day of the window before showed brought conversations that its family did not
 --         have: the older topic nearest to it, and whatever else appeared beside that one within the window. A topic
 --         that was split off takes from its family what it has.
--- p_value = one-sided z-test of the family's count of the day against its mean over the days before, scaled by the
---         day's conversations; then Benjamini-Hochberg over the day's new topics. Null where nothing is tested.
---         The variance is that of a Poisson count times the dispersion of all topics of that day (median of the
---         squared deviations over the median of chi-squared, at least 1), and the noise of each cell. What is not
---         shown is taken to be as large as the smallest that is; and as a cell shows first on a day whose noise lifted
+-- p_value = one-sided z-test of the family's count of the day against its mean over the days since it last changed,
+--         scaled by the day's conversations; then Benjamini-Hochberg over the day's new topics. Null where nothing is
+--         tested. The variance, that of Poisson counts and the noise of each cell, is multiplied by the dispersion of
+--         all topics between that day and the one before (median of the squared deviations over the median of
+--         chi-squared with one degree of freedom, 0.4549; at least 1). What is not shown is taken to be as large as the smallest that is; and as a cell shows first on a day whose noise lifted
 --         it, one standard deviation of the noise is taken off. erfc as in topic_languages.sql.
 with cells as (
     select
@@ -34,34 +34,27 @@ whole_days as (
         and conversations > 0
 ),
 
--- Each day beside the days of the window before it; scale: how much larger it is than their mean.
+-- Each day beside the days of the window before it.
 pairs as (
     select
         whole_days.date,
         whole_days.clustered_by,
+        whole_days.conversations as total,
         before.date as day,
-        count(*) over of_day as days,
-        whole_days.conversations / avg(before.conversations) over of_day as scale
+        before.conversations as total_before
     from whole_days
     join whole_days as before
         on whole_days.clustered_by = before.clustered_by
         and before.date >= whole_days.date - $window_days::integer
         and before.date < whole_days.date
     where whole_days.date > $date::date - 90
-    window of_day as (partition by whole_days.clustered_by, whole_days.date)
 ),
 
--- Counts before each day, topic by topic, and the smallest that any topic shows.
 before as (
     select
-        pairs.date,
-        pairs.clustered_by,
-        pairs.day,
-        pairs.days,
-        pairs.scale,
+        pairs.*,
         cells.topic,
-        cells.conversations,
-        min(cells.conversations) over (partition by pairs.clustered_by, pairs.date) as least_shown
+        cells.conversations
     from pairs
     join cells
         on pairs.clustered_by = cells.clustered_by
@@ -69,29 +62,44 @@ before as (
     where cells.topic != ''
 ),
 
--- Topics that are shown on every day: how far the last one lies from the mean of the others.
+least_shown as (
+    select
+        date,
+        clustered_by,
+        min(conversations) as conversations,
+        max(day) as last_day
+    from before
+    group by date, clustered_by
+),
+
+-- Topics that are shown on a day and the one before it: how far they lie from what the one before it would have.
+deviations as (
+    select
+        before.date,
+        before.clustered_by,
+        cells.conversations,
+        before.total / before.total_before as ratio,
+        before.conversations * ratio as expected
+    from before
+    join least_shown
+        on before.date = least_shown.date
+        and before.clustered_by = least_shown.clustered_by
+        and before.day = least_shown.last_day
+    join cells
+        on before.clustered_by = cells.clustered_by
+        and before.topic = cells.topic
+        and before.date = cells.date
+),
+
 dispersion as (
     select
         date,
         clustered_by,
-        greatest(1.0, median(squared) / 0.4549) as dispersion
-    from (
-        select
-            before.date,
-            before.clustered_by,
-            power(any_value(cells.conversations) - avg(before.conversations) * any_value(scale), 2)
-            / (
-                avg(before.conversations) * any_value(scale) * (1 + any_value(scale / days))
-                + $noise_variance::double * (1 + any_value(scale * scale / days))
-            ) as squared
-        from before
-        join cells
-            on before.clustered_by = cells.clustered_by
-            and before.topic = cells.topic
-            and before.date = cells.date
-        group by before.date, before.clustered_by, before.topic
-        having count(*) = any_value(days)
-    )
+        greatest(1.0, median(
+            power(conversations - expected, 2)
+            / (expected * (1 + ratio) + $noise_variance::double * (1 + ratio * ratio))
+        ) / 0.4549) as dispersion
+    from deviations
     group by date, clustered_by
 ),
 
@@ -101,6 +109,7 @@ kin as (
         days.date,
         links.clustered_by,
         links.topic,
+        max(links.date) as appeared,
         arg_max(links.family, links.date) as family
     from (select distinct date from pairs) as days
     join {{ ref('stg_topic_families') }} as links
@@ -110,7 +119,12 @@ kin as (
 ),
 
 families as (
-    select * from kin
+    select
+        date,
+        clustered_by,
+        topic,
+        family
+    from kin
 
     union
 
@@ -153,54 +167,56 @@ counts_before as (
     group by all
 ),
 
--- One row a family and day before, those included on which nothing of it is shown.
-histories as (
+-- The days since a family last changed, those included on which nothing of it is shown.
+changed as (
     select
-        counts_now.date,
-        counts_now.clustered_by,
-        counts_now.family,
-        any_value(counts_now.conversations) as conversations,
-        any_value(counts_now.shown) as shown,
-        any_value(all_days.scale) as scale,
-        any_value(all_days.days) as days,
-        avg(greatest(all_days.least_shown, coalesce(counts_before.conversations, 0))) as mean,
-        avg(greatest(1, coalesce(counts_before.shown, 0))) as shown_before
-    from counts_now
-    join (
-        select distinct
-            date,
-            clustered_by,
-            day,
-            days,
-            scale,
-            least_shown
-        from before
-    ) as all_days
-        on counts_now.date = all_days.date
-        and counts_now.clustered_by = all_days.clustered_by
-    left join counts_before
-        on counts_now.date = counts_before.date
-        and counts_now.clustered_by = counts_before.clustered_by
-        and counts_now.family = counts_before.family
-        and all_days.day = counts_before.day
-    group by counts_now.date, counts_now.clustered_by, counts_now.family
+        date,
+        clustered_by,
+        family,
+        max(appeared) filter (where appeared < date) as day
+    from kin
+    group by date, clustered_by, family
 ),
 
+histories as (
+    select
+        changed.date,
+        changed.clustered_by,
+        changed.family,
+        any_value(pairs.total) / sum(pairs.total_before) as ratio,
+        sum(greatest(least_shown.conversations, coalesce(counts_before.conversations, 0))) as conversations,
+        sum(greatest(1, coalesce(counts_before.shown, 0))) as shown
+    from changed
+    join pairs
+        on changed.date = pairs.date
+        and changed.clustered_by = pairs.clustered_by
+        and pairs.day >= coalesce(changed.day, pairs.day)
+    join least_shown
+        on changed.date = least_shown.date
+        and changed.clustered_by = least_shown.clustered_by
+    left join counts_before
+        on changed.date = counts_before.date
+        and changed.clustered_by = counts_before.clustered_by
+        and changed.family = counts_before.family
+        and pairs.day = counts_before.day
+    group by changed.date, changed.clustered_by, changed.family
+),
+
+-- Of several that are new in one family, the larger ones are taken to be what is new before the smaller.
 scores as (
     select
         cells.date,
         cells.clustered_by,
         cells.topic,
         (
-            histories.conversations
+            counts_now.conversations
+            - coalesce(sum(cells.conversations) over larger, 0)
             - sqrt($noise_variance::double)
-            - histories.mean * histories.scale
+            - histories.conversations * histories.ratio
         ) / sqrt(
             coalesce(dispersion.dispersion, 1.0) * (
-                histories.mean * histories.scale * (1 + histories.scale / histories.days)
-                + $noise_variance::double * (
-                    histories.shown + histories.shown_before * power(histories.scale, 2) / histories.days
-                )
+                histories.conversations * histories.ratio * (1 + histories.ratio)
+                + $noise_variance::double * (counts_now.shown + histories.shown * power(histories.ratio, 2))
             )
         ) as z
     from cells
@@ -208,6 +224,10 @@ scores as (
         on cells.date = kin.date
         and cells.clustered_by = kin.clustered_by
         and cells.topic = kin.topic
+    join counts_now
+        on kin.date = counts_now.date
+        and kin.clustered_by = counts_now.clustered_by
+        and kin.family = counts_now.family
     join histories
         on kin.date = histories.date
         and kin.clustered_by = histories.clustered_by
@@ -217,6 +237,11 @@ scores as (
         and cells.clustered_by = dispersion.clustered_by
     where cells.previous_date is null
         or cells.previous_date < cells.date - $window_days::integer
+    window larger as (
+        partition by cells.date, cells.clustered_by, kin.family
+        order by cells.conversations desc, cells.topic
+        rows between unbounded preceding and 1 preceding
+    )
 ),
 
 fitted as (
