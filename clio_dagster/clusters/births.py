@@ -17,6 +17,13 @@ CHANCE = 1e-6
 """Greatest probability that a group of no topic of its own has as many conversations of the date, given the cluster
 that it lies in: below one false seed in a hundred dates of 10,000 clusters."""
 
+PIECES = 3
+"""A new topic may lie on the border of as many clusters: a piece with a third of what is needed counts towards it."""
+
+SAME = 0.8
+"""Least cosine of two pieces of one topic. They lie on two sides of a border, and so further apart than halves drawn at
+random (0.955, lineage.py)."""
+
 ITERATIONS = 10
 """Of 2-means; on labelled requests nothing moved after six."""
 
@@ -24,26 +31,42 @@ ITERATIONS = 10
 def births(
     vectors: np.ndarray, rows: np.ndarray, labels: np.ndarray, is_own: np.ndarray, *, least: int
 ) -> np.ndarray:
-    """Unit centroids (float32) of groups that the date brought, at most one a cluster.
+    """Unit centroids (float32) of groups that the date brought.
 
     `vectors` are unit rows. Beside `rows`, places in them, stand `labels`, their clusters by yesterday's centroids, and
-    `is_own` (Boolean), whether each is of the date itself. Each cluster with at least `least` of the date is parted in
-    two, from the mean of the date's rows and that of the others. A part is new where it holds `least` of the date and
-    the date brought it.
+    `is_own` (Boolean), whether each is of the date itself. Each cluster is parted in two, from the mean of the date's
+    rows and that of the others, and parts that the date brought are put together where they are alike. Groups of at
+    least `least` rows of the date are returned.
     """
     order = np.argsort(labels, kind="stable")
     _, starts = np.unique(labels[order], return_index=True)
-    found: list[np.ndarray] = []
+    pieces: list[tuple[int, np.ndarray]] = []
     for inside in np.split(order, starts[1:]):
         own = is_own[inside]
-        if own.sum() < least or own.all():
+        if own.sum() * PIECES < least or own.all():
             continue
         points = vectors[rows[inside]]
         part = _nearer(points, own)
         both = int((part & own).sum())
-        if both >= least and is_brought(both, int(part.sum()), int(own.sum()), len(own)):
-            found.append(points[part].mean(axis=0, dtype=np.float64))
-    return normalized(np.array(found)) if found else np.empty((0, vectors.shape[1]), np.float32)
+        if both * PIECES >= least and is_brought(both, int(part.sum()), int(own.sum()), len(own)):
+            pieces.append((both, points[part & own].sum(axis=0, dtype=np.float64)))
+    return _together(pieces, least, vectors.shape[1])
+
+
+def _together(pieces: list[tuple[int, np.ndarray]], least: int, dimensions: int) -> np.ndarray:
+    """Unit centroids of the groups that pieces (rows, sum of their vectors) make up: each joins the first of the larger
+    ones that is like it."""
+    groups: list[tuple[int, np.ndarray]] = []
+    for rows, total in sorted(pieces, key=lambda piece: -piece[0]):
+        direction = total / np.linalg.norm(total)
+        for place, (size, whole) in enumerate(groups):
+            if direction @ whole / np.linalg.norm(whole) >= SAME:
+                groups[place] = size + rows, whole + total
+                break
+        else:
+            groups.append((rows, total))
+    large = [whole for size, whole in groups if size >= least]
+    return normalized(np.array(large)) if large else np.empty((0, dimensions), np.float32)
 
 
 def is_brought(

@@ -73,7 +73,7 @@ def find_clusters(
         asked,
         seed=settings.seed,
         threads=settings.threads,
-        starts=_starts(vectors, earlier, trained, (facets["date"] == date).to_numpy(), settings),
+        starts=_starts(vectors, earlier, trained, facets["date"], date, settings),
         trained=trained,
     )
     members = facets.select(
@@ -242,15 +242,21 @@ def _latest_of_each_topic(previous: pl.DataFrame, dimensions: int) -> pl.DataFra
 
 
 def _starts(
-    vectors: np.ndarray, earlier: pl.DataFrame, trained: np.ndarray, is_own: np.ndarray, settings: Settings
+    vectors: np.ndarray,
+    earlier: pl.DataFrame,
+    trained: np.ndarray,
+    days: pl.Series,
+    date: dt.date,
+    settings: Settings,
 ) -> np.ndarray:
     """Centroids that k-means begins from: of groups that are new, then of the topics there were."""
     known = _centroids(earlier)
-    if not len(known):
-        return known
     rows = np.flatnonzero(trained)
+    if not len(known) or not len(rows):
+        return known
     labels = nearest(vectors, rows, known, seed=settings.seed, threads=settings.threads)
-    new = births(vectors, rows, labels, is_own[rows], least=settings.min_conversations)
+    is_own = (days == date).to_numpy()[rows]
+    new = births(vectors, rows, labels, is_own, least=settings.min_conversations)
     return np.concatenate([new, known])
 
 

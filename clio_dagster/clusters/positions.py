@@ -22,8 +22,9 @@ LEAST_FOR_PLANE = 4
 LEAST_TO_ALIGN = 3
 """Topics that two maps must share for one to be turned onto the other: two points turn it, and cannot tell a mirror."""
 
-ALIGNED_EPOCHS = 50
-"""Of UMAP where it begins from the map before. MEASURED"""
+ALIGNED_EPOCHS = 200
+"""Of UMAP where it begins from the map before. Over four dates of 140 topics those that stayed moved by 0.096 of the
+map's width in the median (50 epochs: 0.126); trustworthiness@15 was 0.836 (50: 0.814; each date alone: 0.829)."""
 
 
 def positions(
