@@ -12,6 +12,7 @@ from assets.facets import facets
 from assets.gate import gate_check
 from assets.hierarchy import hierarchy
 from assets.landing import landed, landing
+from assets.lineage import lineage
 from assets.models import sql_checks, sql_models
 from assets.partitions import IN_BATCHES
 from assets.publishing import positions, published_cells
@@ -28,6 +29,7 @@ all_assets = [
     embeddings,
     day,
     clusters,
+    lineage,
     cluster_summaries,
     hierarchy,
     audited_summaries,

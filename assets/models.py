@@ -26,12 +26,16 @@ from clio_dagster.clock import engine_time
 from clio_dagster.models import column_tests
 from clio_dagster.models.build import build_view, select_rows
 from clio_dagster.models.loader import SCHEMA, Model
+from clio_dagster.privacy.noise import variance as noise_variance
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.tables import PUBLISHED_CELLS, TABLES
 from resources.contracts import contracts, models
 from resources.fingerprints import Input, Stage
 from resources.site import Site
 from resources.stage import Slices
+
+NOISE = ("epsilon", "epsilon_cell", "account_cap")
+"""Settings that decide how much noise a published cell has."""
 
 
 def model_asset(model: Model) -> AssetsDefinition:
@@ -51,8 +55,13 @@ def model_asset(model: Model) -> AssetsDefinition:
             return None
 
         def make(key: str) -> Mapping[str, pl.DataFrame]:
+            settings = site.settings
             rows = select_rows(
-                site.warehouse, model, date.fromisoformat(key), window_days=site.settings.window_days
+                site.warehouse,
+                model,
+                date.fromisoformat(key),
+                window_days=settings.window_days,
+                noise_variance=noise_variance(settings.epsilon_of("cell"), settings.account_cap),
             )
             return {model.name: rows}
 
@@ -75,7 +84,7 @@ def stage_of(model: Model) -> Stage:
             else Input(contracts()[name])
             for name in sorted(_tables_behind(model))
         ),
-        uses=lambda _: settings_used("window_days"),
+        uses=lambda _: settings_used("window_days", *(NOISE if "noise_variance" in model.parameters else ())),
         sql_version=model.code_version,
     )
 

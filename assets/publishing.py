@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 from dagster import AssetExecutionContext, AssetIn, asset, multi_asset
 
+from assets.clusters import earlier, latest
 from assets.common import MANY_A_RUN, about, outs
 from assets.contracts import COUNTED_CONVERSATIONS, FACETS
 from assets.partitions import ALL_LANGUAGES, DATES, settings_used, slices_of
@@ -73,6 +74,7 @@ POSITIONS_STAGE = Stage(
     (POSITIONS,),
     (Input(AUDITED_SUMMARIES),),
     uses=lambda site: settings_used("seed") | {"embedder": identities(site.settings)[1]},
+    goes_on=True,
 )
 
 
@@ -159,7 +161,20 @@ def positions(
     context: AssetExecutionContext, audited_summaries: Reader, site: Site, embedder: EmbedderResource
 ) -> Slices:
     def make(key: str) -> dict[str, pl.DataFrame]:
-        audited = audited_summaries.read(key)
-        return {POSITIONS.name: positions_of(audited, embedder.embedder, seed=site.settings.seed)}
+        found = positions_of(
+            audited_summaries.read(key),
+            embedder.embedder,
+            seed=site.settings.seed,
+            previous=_positions_before(site, key),
+        )
+        return {POSITIONS.name: found}
 
     return Slices(context, POSITIONS_STAGE, site, make)
+
+
+def _positions_before(site: Site, key: str) -> pl.DataFrame:
+    """Where the topics of the newest earlier date lie: clustered_by, topic, x, y."""
+    lay = latest(site.warehouse.read(POSITIONS, {"date": earlier(site, key)}))
+    on = {"date": lay["date"].unique().to_list()}
+    nodes = site.warehouse.read(AUDITED_SUMMARIES, on, ["clustered_by", "node_id", "topic"])
+    return lay.join(nodes, on=["clustered_by", "node_id"]).select("clustered_by", "topic", "x", "y")

@@ -20,6 +20,7 @@ from assets.embeddings import STAGE as EMBEDDINGS
 from assets.facet_batches import STAGE as FACET_BATCHES
 from assets.facets import STAGE as FACETS
 from assets.hierarchy import STAGE as HIERARCHY
+from assets.lineage import STAGE as LINEAGE
 from assets.models import STAGES as MARTS
 from assets.partitions import IN_BATCHES, SETTINGS, slices_of, window
 from assets.publishing import POSITIONS_STAGE as POSITIONS
@@ -38,7 +39,7 @@ from resources.warehouse import Slice
 READ = (CONVERSATIONS, *([FACET_BATCHES] if IN_BATCHES else []), FACETS, EMBEDDINGS)
 """Stages of a date and language, in order."""
 
-PUBLISH = (DAY, CLUSTERS, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
+PUBLISH = (DAY, CLUSTERS, LINEAGE, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
 """Stages of a date, in order."""
 
 

@@ -376,7 +376,7 @@ def topics(
     """Show a release's published topics."""
     from clio_dagster.release.contract import ReleaseError
     from clio_dagster.release.read import latest_release, read_release
-    from clio_dagster.release.tree import topics_json, topics_tree
+    from clio_dagster.release.tree import topics_json, topics_tree, with_events
 
     releases = _settings().home / "releases"
     folder = releases / day.date().isoformat() if day else latest_release(releases)
@@ -384,7 +384,7 @@ def topics(
         which = f" of {day.date()}" if day else ""
         raise CallError(f"no release{which} in {releases}: make one with `clio run FILE`")
     try:
-        published = read_release(folder).tables["topics"]
+        published = with_events(read_release(folder).tables)
     except ReleaseError as error:
         raise StageError(str(error)) from None
     if as_json:

@@ -294,6 +294,47 @@ CLUSTER_MEMBERS = Table(
     key=("clustered_by", "conversation_id"),
 )
 
+BIRTH, SPLIT, MERGE, DEATH = "birth", "split", "merge", "death"
+
+LINEAGE = Table(
+    "lineage",
+    "Base topics that appeared or ended since the date before, and how. Restricted: its shares are exact.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("kind", pl.String, "What became of the topic.", accepted=(BIRTH, SPLIT, MERGE, DEATH)),
+        Column("topic", pl.String, "Stable id of the topic that appeared or ended."),
+        Column(
+            "other",
+            pl.String,
+            "Nearest topic of the date before, where it appeared; the topic that took it up, where it merged.",
+            nullable=True,
+        ),
+        Column(
+            "family",
+            pl.String,
+            "Where it appeared: `other`, or what that one appeared beside within the window.",
+            nullable=True,
+        ),
+        Column(
+            "share",
+            pl.Float64,
+            "Of its conversations that both windows have, the part that the other topic has.",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "own_share",
+            pl.Float64,
+            "Part of its conversations that are of the date itself; null where it ended.",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+    ),
+    key=("clustered_by", "topic"),
+)
+
 CLUSTER_SUMMARIES = Table(
     "cluster_summaries",
     "Names and descriptions of the base clusters that pass the thresholds. Not audited yet.",
@@ -566,6 +607,7 @@ TABLES: dict[str, Table] = {
         DAY,
         CLUSTERS,
         CLUSTER_MEMBERS,
+        LINEAGE,
         CLUSTER_SUMMARIES,
         VOCABULARIES,
         HIERARCHY,

@@ -14,11 +14,12 @@ STAGES = {
     "embeddings": 1,
     "day": 1,
     "clusters": 3,
+    "lineage": 1,
     "cluster_summaries": 2,
     "hierarchy": 2,
     "audited_summaries": 2,
     "published_cells": 1,
-    "positions": 1,
+    "positions": 2,
     "releases": 1,
 }
 """By the first table that the stage writes."""

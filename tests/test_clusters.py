@@ -409,3 +409,43 @@ def test_withheld_nodes_have_no_position_and_move_no_other() -> None:
     mixed = pl.concat([audited(5), audited(9, WITHHELD).tail(4)])
 
     assert positions(mixed, WordHashes(), seed=0).equals(positions(audited(5), WordHashes(), seed=0))
+
+
+def topics_at(found: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+    return found.join(nodes.select("node_id", "topic"), on="node_id").select(
+        "clustered_by", "topic", "x", "y"
+    )
+
+
+def test_a_map_that_goes_on_is_laid_over_the_one_before_whatever_its_turn_and_scale() -> None:
+    # Six nodes: principal axes, so that the same names give the same shape.
+    nodes = audited(6)
+    first = positions(nodes, WordHashes(), seed=0)
+    turned = topics_at(first, nodes).with_columns(
+        (9 - 3 * pl.col("y")).alias("x"), (3 * pl.col("x") - 4).alias("y")
+    )
+    again = positions(nodes, WordHashes(), seed=0, previous=turned)
+    moved = again.join(nodes.select("node_id", "topic"), on="node_id").join(turned, on="topic")
+    assert (moved["x"] - moved["x_right"]).abs().max() < 0.05  # type: ignore[operator]
+    assert (moved["y"] - moved["y_right"]).abs().max() < 0.05  # type: ignore[operator]
+
+
+def test_topics_that_stay_on_a_map_of_many_hardly_move_and_new_ones_find_a_place() -> None:
+    before, after = audited(40), audited(44)
+    first = positions(before, WordHashes(), seed=0)
+    lay = topics_at(first, before)
+    second = positions(after, WordHashes(), seed=0, previous=lay)
+    assert second.equals(positions(after, WordHashes(), seed=0, previous=lay))
+    both = topics_at(second, after).join(lay, on="topic")
+    moved = np.hypot(both["x"] - both["x_right"], both["y"] - both["y_right"])
+    width = first["x"].max() - first["x"].min()  # type: ignore[operator]
+    assert len(second) == 44
+    assert np.median(moved) < 0.2 * width
+
+
+def test_two_maps_that_share_too_little_are_not_turned_onto_each_other() -> None:
+    nodes = audited(6)
+    far = pl.DataFrame(
+        {"clustered_by": ["request"] * 2, "topic": ["t0", "t1"], "x": [90.0, 91.0], "y": [5.0, 5.0]}
+    )
+    assert positions(nodes, WordHashes(), seed=0, previous=far).equals(positions(nodes, WordHashes(), seed=0))

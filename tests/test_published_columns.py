@@ -18,6 +18,8 @@ MAY_BE_READ = {
     "published_cells": {"date", "clustered_by", "topic", "facet", "value", "conversations"},
     "published_coverage": {"date", "language", "stage", "conversations"},
     "positions": {"date", "clustered_by", "node_id", "x", "y"},
+    # Which topic is which, as the tree's own ids say it; its shares are exact.
+    "lineage": {"date", "clustered_by", "topic", "family", "kind"},
     # Its counts are exact, and its reasons say which threshold they missed.
     "audited_summaries": {
         *("date", "clustered_by", "node_id", "parent_id", "level", "topic", "name", "description"),

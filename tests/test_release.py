@@ -30,7 +30,7 @@ from clio_dagster.release.manifest import (
     parse_manifest,
 )
 from clio_dagster.release.read import latest_release, read_release, release_dates, verify
-from clio_dagster.release.tree import topics_json, topics_tree
+from clio_dagster.release.tree import topics_json, topics_tree, with_events
 from clio_dagster.release.write import recover, write_release
 from clio_dagster.settings import Settings
 
@@ -92,7 +92,7 @@ def made_tables(
         facets += [(day, node, "turns", value, seen, share) for value, share in (("10+", 0.2), ("2", 0.8))]
         for back in range(days):
             share = None if back == 5 else 0.05 + 0.02 * math.sin(number + back / 2)
-            trends.append((row["topic"], day - timedelta(days=back), node, seen, share, 0.12))
+            trends.append((row["topic"], day - timedelta(days=back), node, seen, share, 0.12, None, None))
     stages = (("in", 1000), ("language not understood", None), ("below a threshold", 88), ("published", 870))
     coverage = [(day, code, stage, number) for code in (*languages, "other") for stage, number in stages]
     raw = {"topic_languages": spoken, "topic_facets": facets, "topic_trends": trends, "coverage": coverage}
@@ -397,6 +397,15 @@ def test_the_tree_says_few_where_a_count_is_not_shown() -> None:
     assert "Baking bread  66.7%  360 in the window, 60 that day" in text
     assert "Soup  few in the window, few that day" in text
     assert " 0 " not in text
+
+
+def test_a_topic_that_was_born_that_day_is_marked() -> None:
+    tables = small()
+    born = pl.when((pl.col("node_id") == "0-1") & (pl.col("date") == DAY)).then(pl.lit("birth"))
+    tables["topic_trends"] = tables["topic_trends"].with_columns(born.alias("event"))
+    text = drawn(with_events(tables))
+    assert "Soup  new  few in the window" in text
+    assert text.count("  new  ") == 1
 
 
 def test_names_cannot_steer_a_terminal() -> None:

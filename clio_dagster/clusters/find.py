@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from clio_dagster.clusters.births import births
 from clio_dagster.clusters.clusterers import clusterer_of
+from clio_dagster.clusters.coarse_to_fine import nearest
 from clio_dagster.clusters.density import without_noise
 from clio_dagster.clusters.kmeans import centroids_of
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
@@ -49,21 +51,26 @@ def find_clusters(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Base clusters over a window, and who is in which: (tables.CLUSTERS, tables.CLUSTER_MEMBERS).
 
-    `facets`: conversation_id, account, language, date (the conversation's own day), started_at where known
-    (nullable) and the text column `clustered_by`; `vectors`: its unit vectors, float32, a row each. `previous`:
-    tables.CLUSTERS rows of the previous date, which hand on their topics; rows of `date` itself, from an earlier
-    revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
-    order of their topics, so that no number tells a size.
+        `facets`: conversation_id, account, language, date (the conversation's own day), started_at where known
+        (nullable) and the text column `clustered_by`; `vectors`: its unit vectors, float32, a row each. `previous`:
+        tables.CLUSTERS rows of the previous date, which hand on their topics; rows of `date` itself, from an earlier
+        revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
+        order of their topics, so that no number tells a size.
 
-    What HDBSCAN leaves out, where CLIO_OUTLIERS is `noise`, is one row that never passes, joins nothing and hands
-    on no topic: its members are counted below a threshold.
+    <<<<<<< HEAD
+        What HDBSCAN leaves out, where CLIO_OUTLIERS is `noise`, is one row that never passes, joins nothing and hands
+        on no topic: its members are counted below a threshold.
 
-    k-means begins from the previous date's centroids, so that topics persist; then a cluster of two topics is split and
-    two of one are merged. A cluster that fails a
-    threshold is merged into its nearest sibling, one that passes before one that does not, and the result
-    is judged again under the sibling's topic and noise. What still fails keeps passes=False with its
-    reasons. A merge that would make a passing cluster fail is undone. Raises ValueError where rows and
-    vectors differ in number.
+        k-means begins from the groups that the date brought and from the previous date's centroids, so that topics
+        persist; then a cluster of two topics is split and two of one are merged. A cluster that fails a
+    =======
+        k-means begins from the groups that the date brought and from the previous date's centroids, so that topics
+        persist. A cluster that fails a
+    >>>>>>> lineage
+        threshold is merged into its nearest sibling, one that passes before one that does not, and the result
+        is judged again under the sibling's topic and noise. What still fails keeps passes=False with its
+        reasons. A merge that would make a passing cluster fail is undone. Raises ValueError where rows and
+        vectors differ in number.
     """
     if len(facets) != len(vectors):
         raise ValueError(
@@ -82,7 +89,7 @@ def find_clusters(
         asked,
         seed=settings.seed,
         threads=settings.threads,
-        starts=_centroids(earlier),
+        starts=_starts(vectors, earlier, trained, facets["date"], date, settings),
         trained=trained,
     )
     if settings.outliers == "assign":
@@ -273,6 +280,25 @@ def _latest_of_each_topic(previous: pl.DataFrame, dimensions: int) -> pl.DataFra
         .unique("topic", keep="last", maintain_order=True)
         .sort(-pl.col("conversations"), "topic")
     )
+
+
+def _starts(
+    vectors: np.ndarray,
+    earlier: pl.DataFrame,
+    trained: np.ndarray,
+    days: pl.Series,
+    date: dt.date,
+    settings: Settings,
+) -> np.ndarray:
+    """Centroids that k-means begins from: of groups that are new, then of the topics there were."""
+    known = _centroids(earlier)
+    rows = np.flatnonzero(trained)
+    if not len(known) or not len(rows):
+        return known
+    labels = nearest(vectors, rows, known, seed=settings.seed, threads=settings.threads)
+    is_own = (days == date).to_numpy()[rows]
+    new = births(vectors, rows, labels, is_own, least=settings.min_conversations)
+    return np.concatenate([new, known])
 
 
 def _centroids(clusters: pl.DataFrame) -> np.ndarray:

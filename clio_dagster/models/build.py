@@ -35,13 +35,16 @@ def build_view(warehouse: SqlWarehouse, model: Model) -> None:
     _check_columns(model, warehouse.query(f"select * from {SCHEMA}.{model.name} limit 0"))
 
 
-def select_rows(warehouse: SqlWarehouse, model: Model, day: date, *, window_days: int) -> pl.DataFrame:
+def select_rows(
+    warehouse: SqlWarehouse, model: Model, day: date, *, window_days: int, noise_variance: float = 0.0
+) -> pl.DataFrame:
     """The day's rows of a table model, ready to be written as a slice of `model.table`.
 
+    `noise_variance`: of the noise on one published cell (privacy/noise.py).
     Views that it reads must have been built. Raises ModelError where its columns are not those of models.yml.
     """
     warehouse.create_missing(model.input_tables)
-    given: dict[str, object] = {"date": day, "window_days": window_days}
+    given: dict[str, object] = {"date": day, "window_days": window_days, "noise_variance": noise_variance}
     frame = warehouse.query(model.select, {name: given[name] for name in sorted(model.parameters)})
     _check_columns(model, frame)
     return frame

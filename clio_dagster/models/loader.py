@@ -23,8 +23,8 @@ from clio_dagster.tables import TABLES, Column, Table
 SCHEMA = "restricted"
 """Schema that holds the models and the tables they read."""
 
-PARAMETERS = frozenset({"date", "window_days"})
-"""What a table model may bind: `$date`, the partition's day, and `$window_days`."""
+PARAMETERS = frozenset({"date", "window_days", "noise_variance"})
+"""What a table model may bind: `$date`, the partition's day, `$window_days`, `$noise_variance` of a published cell."""
 
 TYPES: dict[str, Any] = {
     "date": pl.Date,

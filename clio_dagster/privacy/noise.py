@@ -41,3 +41,9 @@ def two_sided_geometric(
     geometric = np.floor(-np.log(uniform) * (sensitivity / epsilon)).astype(np.int64)
     draws = pl.DataFrame({"cell": distinct, "noise": geometric[:, 0] - geometric[:, 1]})
     return names.to_frame("cell").join(draws, on="cell", how="left", maintain_order="left")["noise"]
+
+
+def variance(epsilon: float, sensitivity: int = 1) -> float:
+    """Variance of one draw; 0 where `epsilon` is `inf`."""
+    ratio = math.exp(-epsilon / sensitivity)
+    return 2 * ratio / (1 - ratio) ** 2

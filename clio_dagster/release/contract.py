@@ -19,6 +19,9 @@ class ReleaseError(ValueError):
     """A release cannot be written or read. The message names the table or file and says what to do."""
 
 
+BORN = "birth"
+"""What topic_trends.event says of a topic that is new that day beyond chance."""
+
 _DATE = Column("date", pl.Date, "Day, in CLIO_TIMEZONE.")
 _NODE_ID = Column("node_id", pl.String, "Node of the tree on the release's date.")
 _CLUSTERED_BY = Column("clustered_by", pl.String, "Text facet whose vectors were clustered.")
@@ -95,6 +98,14 @@ TOPIC_TRENDS = Table(
         _DAY_COUNT,
         _SHARE,
         Column("growth", pl.Float64, "Relative change of the share.", nullable=True),
+        Column(
+            "event",
+            pl.String,
+            "birth where the topic is new that day beyond chance; null otherwise.",
+            nullable=True,
+            accepted=(BORN,),
+        ),
+        Column("p_value", pl.Float64, "Of a new topic, corrected for the day's tests.", nullable=True),
     ),
     key=("topic", "date"),
 )
@@ -168,7 +179,7 @@ def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     for column in table.columns:
         if not column.nullable and frame[column.name].has_nulls():
             raise ReleaseError(f"{table.name}.{column.name} holds nulls")
-        if column.accepted and not frame[column.name].is_in(column.accepted).all():
+        if column.accepted and not frame[column.name].drop_nulls().is_in(column.accepted).all():
             raise ReleaseError(f"{table.name}.{column.name} holds what is not one: {_list(column.accepted)}")
     if frame.select(key).is_duplicated().any():
         raise ReleaseError(f"table {table.name} has two rows of one {', '.join(key)}")

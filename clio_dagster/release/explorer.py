@@ -79,7 +79,7 @@ def explorer_data(tables: dict[str, pl.DataFrame], manifest: Manifest) -> dict[s
         "topics": {
             **_columns(topics, "topic", "clustered_by", "name", "description"),
             **_columns(parents, "parent", "conversations", "window_conversations", "share", "privacy_score"),
-            "growth": _last_growth(trends, topics.height, manifest),
+            **_of_the_day(trends, topics.height, manifest, "growth", "event"),
         },
         "languages": {
             "from": _starts(languages, topics.height),
@@ -180,11 +180,11 @@ def _lines(trends: pl.DataFrame, topics: int) -> dict[str, Any]:
     }
 
 
-def _last_growth(trends: pl.DataFrame, topics: int, manifest: Manifest) -> list[float | None]:
-    """Each topic's growth on the release's own date; null where none is published."""
-    today = trends.filter(pl.col("date") == manifest.date).select("at", "growth")
+def _of_the_day(trends: pl.DataFrame, topics: int, manifest: Manifest, *names: str) -> dict[str, list[Any]]:
+    """Columns of each topic's row of the release's own date; null where none is published."""
+    today = trends.filter(pl.col("date") == manifest.date).select("at", *names)
     every = pl.DataFrame({"at": pl.int_range(topics, dtype=pl.UInt32, eager=True)})
-    return _plain(every.join(today, on="at", how="left", maintain_order="left")["growth"])
+    return _columns(every.join(today, on="at", how="left", maintain_order="left"), *names)
 
 
 def _columns(frame: pl.DataFrame, *names: str) -> dict[str, list[Any]]:

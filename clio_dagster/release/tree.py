@@ -10,6 +10,7 @@ import polars as pl
 from rich.text import Text
 from rich.tree import Tree
 
+from clio_dagster.release.contract import BORN
 from clio_dagster.tables import CLUSTERED_BY
 
 FEW = "few"
@@ -21,7 +22,8 @@ Row = dict[str, Any]
 def topics_tree(topics: pl.DataFrame, *, depth: int | None = None) -> Tree:
     """The topics of one release as a tree of rich: name, share of the day, counts in the window and that day.
 
-    `topics` has the columns of topics.parquet. Siblings go by size; `depth` limits the levels shown.
+    `topics` has the columns of topics.parquet, and `event` where it is known (with_events). Siblings go by size;
+    `depth` limits the levels shown.
     """
     children = _children(topics)
     days = topics["date"].unique().sort()
@@ -32,6 +34,13 @@ def topics_tree(topics: pl.DataFrame, *, depth: int | None = None) -> Tree:
         branch = tree.add(Text(f"by {facet}", style="italic")) if len(facets) > 1 else tree
         _grow(branch, [row for row in roots if row["clustered_by"] == facet], children, depth)
     return tree
+
+
+def with_events(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """The topics of a release with `event`: what its date's row of topic_trends says of each."""
+    trends = tables["topic_trends"]
+    keys = [name for name in ("date", "clustered_by", "topic") if name in trends.columns]
+    return tables["topics"].join(trends.select(*keys, "event"), on=keys, how="left", maintain_order="left")
 
 
 def topics_json(topics: pl.DataFrame) -> str:
@@ -82,6 +91,7 @@ def _label(row: Row) -> Text:
     return Text.assemble(
         printable(row["name"]),
         "  ",
+        ("new  " if row.get("event") == BORN else "", "green"),
         (share, "cyan"),
         (sizes, "dim"),
     )

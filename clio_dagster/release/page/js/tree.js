@@ -34,14 +34,17 @@ export function makeTree(host, model, onChoose) {
   }
 
   function row(at, level, of, place, most) {
-    const { name, window_conversations: sizes, share } = model.topics;
+    const { name, window_conversations: sizes, share, event } = model.topics;
+    const isNew = event[at] === "birth";
+    const label = foreign("span", name[at], { class: "name" });
+    if (isNew) label.append(element("span", { class: "new" }, "new"));
     const below = model.children(at);
     const size = sizes[at];
     const line = element(
       "div",
       { class: "row" },
       element("span", { class: "twisty", "aria-hidden": "true" }),
-      foreign("span", name[at], { class: "name" }),
+      label,
       size === null ? element("span", { class: "track none", "aria-hidden": "true" }) : bar(size / most),
       element("span", { class: size === null ? "size few" : "size" }, count(size)),
       element("span", { class: "share" }, share[at] === null ? "" : percent(share[at])),
@@ -51,7 +54,7 @@ export function makeTree(host, model, onChoose) {
       {
         role: "treeitem", tabindex: -1, "data-at": at, "aria-level": level, "aria-setsize": of, "aria-posinset": place,
         "aria-selected": "false", "aria-expanded": below.length ? "false" : null,
-        "aria-label": `${name[at]}, ${size === null ? "few" : count(size)} conversations`,
+        "aria-label": `${name[at]}${isNew ? ", new" : ""}, ${size === null ? "few" : count(size)} conversations`,
       },
       line,
     );
