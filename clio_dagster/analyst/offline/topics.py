@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 
-from clio_dagster.analyst.offline.english import VAGUE
+from clio_dagster.analyst.offline.english import BEFORE_THINGS, VAGUE
 from clio_dagster.analyst.offline.headings import (
     CLEAR,
     FAINT,
@@ -25,9 +26,10 @@ from clio_dagster.analyst.offline.headings import (
     ranked,
 )
 from clio_dagster.analyst.offline.phrases import Phrase, Reading, read_samples
-from clio_dagster.analyst.offline.writing import MOST_WORDS, joined, listed, overlap, sentence, stems
+from clio_dagster.analyst.offline.writing import MOST_WORDS, beside, joined, listed, overlap, sentence, stems
 from clio_dagster.analyst.protocol import NamingSample, Summary
-from clio_dagster.privacy.vocabulary import violations
+from clio_dagster.clusters.sampling import nearest_clusters
+from clio_dagster.privacy.vocabulary import violations, violations_of
 from clio_dagster.privacy.word_lists import (
     LANGUAGE_NAMES,
     NO_SUBJECT,
@@ -41,20 +43,35 @@ from clio_dagster.privacy.word_lists import (
 _MENTIONED = 4
 """Telling words that a description lists."""
 
-_JUDGED = 8
-"""Phrases of a cluster whose nearness to it is measured."""
+_JUDGED = 14
+"""Phrases of a cluster whose meaning is measured: what costs most of naming."""
 
-_NEAR = 0.4
+_BORDERS = 5
+"""Nearest clusters from which a name must tell its own."""
+
+_APART = 0.8
+"""What lying near those clusters costs a name, beside what lying near its own gains."""
+
+_CHARACTERISTIC = 0.1
+"""What the most telling of a cluster's phrases gains over one that tells nothing."""
+
+_EMPTY_OPENING = 0.06
+"""What a phrase loses that begins with a word said of anything ("use card", "sort of plug")."""
+
+_READY = 0.03
+"""What a category label gains over a phrase: it is well put, and public."""
+
+_CHECKED = 12
+"""Names of each cluster that are checked for P5 at once; few clusters need another."""
+
+_NEAR = 0.3
 """Nearness from which a phrase says what its cluster is about."""
 
-_HELD = 0.12
+_HELD = 0.08
 """Share of a cluster's texts that hold a phrase's telling words, at least."""
 
 _ALONE = 0.25
 """Weight from which one word tells a cluster from another with the same label."""
-
-_BEHIND = 0.08
-"""A phrase may be this much less near than the nearest label: it says more."""
 
 _MIXED = NO_SUBJECT[0]
 """What a cluster is called that no label and no phrase lies near."""
@@ -105,8 +122,8 @@ class _Topic:
     sample: NamingSample
     reading: Reading
     labels: Labels
-    nearest: float  # of any label, before what its words add
-    near: dict[str, float]  # of each phrase that was judged, by its text
+    near: dict[str, float]  # nearness of each phrase that was judged, by its text
+    tells: dict[str, float]  # how well each label's words tell it from its neighbours
 
     @property
     def words(self) -> dict[str, float]:
@@ -130,19 +147,21 @@ def name_topics(samples: Sequence[NamingSample], labels: Headings) -> list[Summa
     if not samples:
         return []
     topics = _topics(samples, labels)
+    checked = _checked(topics)
     # The cluster that is clearest has its name; the others look further.
     order = sorted(range(len(samples)), key=lambda i: (-_clarity(topics[i]), i))
     taken: set[str] = set()
     senses: set[frozenset[str]] = set()
-    summaries: dict[int, Summary] = {}
+    names: dict[int, _Name] = {}
     for number in order:
-        topic = topics[number]
-        name = _choose(topic, taken, senses)
+        name = _choose(topics[number], checked[number], taken, senses)
         taken.add(name.text.casefold())
-        if name.phrases:
-            senses.add(_sense(name.phrases))
-        summaries[number] = Summary(name.text, _describe(name, topic))
-    return [summaries[number] for number in range(len(samples))]
+        senses.add(_sense(name.text))
+        names[number] = name
+    chosen = [names[number] for number in range(len(samples))]
+    return [
+        Summary(name.text, told) for name, told in zip(chosen, _descriptions(chosen, topics), strict=True)
+    ]
 
 
 def _topics(samples: Sequence[NamingSample], labels: Headings) -> list[_Topic]:
@@ -151,30 +170,46 @@ def _topics(samples: Sequence[NamingSample], labels: Headings) -> list[_Topic]:
     middle = labels.middle(centroids)
     plain = labels.nearness(centroids, middle)
     nearness = cautious(plain, harm_share(plain)) - _BROAD * broad()
-    judged = [
-        (number, phrase) for number, reading in enumerate(readings) for phrase in reading.phrases[:_JUDGED]
-    ]
-    closeness_of = labels.closeness(
-        [phrase.text for _, phrase in judged], centroids[[number for number, _ in judged]], middle
-    )
+    apart = _apart(centroids)
+    tells = apart @ labels.said().T
+    judged = [(number, phrase) for number, reading in enumerate(readings) for phrase in _worth(reading)]
+    owners = [number for number, _ in judged]
+    said = labels.encode([_bare(phrase) for _, phrase in judged])
     phrases: list[list[Phrase]] = [[] for _ in samples]
-    nearest: list[dict[str, float]] = [{} for _ in samples]
-    for (number, phrase), closeness in zip(judged, closeness_of, strict=True):
-        best = readings[number].phrases[0].score
-        nearest[number][phrase.text] = float(closeness)
-        phrases[number].append(replace(phrase, score=float(closeness) + 0.3 * phrase.score / best))
-    return [
-        _Topic(
-            sample,
-            replace(reading, phrases=sorted(own, key=lambda phrase: (-phrase.score, phrase.text))),
-            _as_said(ranked(row, _LABELS_TRIED), reading),
-            float(plain_row.max()),
-            near,
-        )
-        for sample, reading, own, near, row, plain_row in zip(
-            samples, readings, phrases, nearest, nearness, plain, strict=True
-        )
-    ]
+    near: list[dict[str, float]] = [{} for _ in samples]
+    if judged:
+        closeness_of = labels.closeness(said, centroids[owners], middle)
+        contrast_of = (said * apart[owners]).sum(axis=1)
+        for (number, phrase), closeness, contrast in zip(judged, closeness_of, contrast_of, strict=True):
+            near[number][phrase.text] = float(closeness)
+            score = float(contrast) + _CHARACTERISTIC * phrase.score / readings[number].phrases[0].score
+            if phrase.words[0] in VAGUE - BEFORE_THINGS:
+                score -= _EMPTY_OPENING
+            phrases[number].append(replace(phrase, score=score))
+    made = []
+    for number, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
+        own = sorted(phrases[number], key=lambda phrase: (-phrase.score, phrase.text))
+        ranked_labels = _as_said(ranked(nearness[number], _LABELS_TRIED), reading)
+        telling = dict(zip(headings(), map(float, tells[number]), strict=True))
+        made.append(_Topic(sample, replace(reading, phrases=own), ranked_labels, near[number], telling))
+    return made
+
+
+def _apart(centroids: np.ndarray) -> np.ndarray:
+    """For each centroid the direction along which its topic differs from its nearest: (topics, dimensions)."""
+    near = nearest_clusters(centroids, _BORDERS)
+    if near.shape[1] == 0:
+        return centroids
+    return np.asarray(centroids - _APART * centroids[near].mean(axis=1))
+
+
+def _worth(reading: Reading) -> list[Phrase]:
+    """The phrases that could be a name, the most telling first; one of each sense and kind."""
+    kept: dict[object, Phrase] = {}
+    for phrase in reading.phrases:
+        if phrase.is_whole and phrase.share >= _HELD and (len(phrase.words) > 1 or phrase.is_thing):
+            kept.setdefault((_sense(phrase.text), phrase.is_act), phrase)
+    return list(kept.values())[:_JUDGED]
 
 
 def _as_said(near: Labels, reading: Reading) -> Labels:
@@ -190,15 +225,32 @@ def _as_said(near: Labels, reading: Reading) -> Labels:
     return sorted(said, key=lambda entry: (-entry[1], entry[0]))
 
 
-def _choose(topic: _Topic, taken: set[str], senses: set[frozenset[str]]) -> _Name:
-    """The first name that is free and passes P5."""
-    for name in _names(topic):
-        words = name.text.replace(",", " ").replace(":", " ").casefold().split()
+def _checked(topics: Sequence[_Topic]) -> list[list[_Name]]:
+    """The first names of each topic that keep to P5, all looked through at once."""
+    tried = [list(islice(_names(topic), _CHECKED)) for topic in topics]
+    broken = iter(
+        violations_of(
+            [name.text for names in tried for name in names],
+            [topic.sample.vocabulary for topic, names in zip(topics, tried, strict=True) for _ in names],
+        )
+    )
+    return [[name for name in names if not next(broken)] for names in tried]
+
+
+def _choose(topic: _Topic, checked: Sequence[_Name], taken: set[str], senses: set[frozenset[str]]) -> _Name:
+    """The first name that is free and passes P5, which those given do."""
+    further = (
+        name
+        for name in islice(_names(topic), _CHECKED, None)
+        if not violations(name.text, topic.sample.vocabulary)
+    )
+    for name in chain(checked, further):
+        words = _words(name.text)
         if (
             name.text.casefold() not in taken
             and len(words) <= MOST_WORDS
-            and not (name.phrases and _sense(name.phrases) in senses)
-            and not violations(name.text, topic.sample.vocabulary)
+            and len({*words}) == len(words)
+            and _sense(name.text) not in senses
         ):
             return name
     return _numbered(topic.labels, taken)
@@ -210,18 +262,16 @@ def _names(topic: _Topic) -> Iterator[_Name]:
     # What can harm is named only where it is clear.
     labels = [(label, near) for label, near in topic.labels if near >= CLEAR or label not in harms()]
     labels = labels or topic.labels
-    telling = [phrase for phrase in topic.reading.phrases if len(phrase.content - VAGUE) >= 2]
-    lowest = max(_NEAR, topic.nearest - _BEHIND)
-    good = [
-        phrase
-        for phrase in telling
-        if phrase.is_whole and phrase.share >= _HELD and topic.near[phrase.text] >= lowest
-    ]
+    good = [phrase for phrase in topic.reading.phrases if topic.near[phrase.text] >= _NEAR]
+    as_near = [label for label, near in labels[:5] if near >= max(CLEAR, labels[0][1] - _AS_NEAR)]
     if main == "en":
-        yield from (_Name(sentence(_bare(phrase)), phrases=(phrase,)) for phrase in good)
+        scored = [
+            *((phrase.score, _Name(sentence(_bare(phrase)), phrases=(phrase,))) for phrase in good),
+            *((topic.tells[label] + _READY, _Name(sentence(label), labels=(label,))) for label in as_near),
+        ]
+        yield from (name for _, name in sorted(scored, key=lambda entry: (-entry[0], entry[1].text)))
     elif main:
         yield from _told_apart(labels[0][0], good, topic.words)
-    as_near = [label for label, near in labels[:5] if near >= max(CLEAR, labels[0][1] - _AS_NEAR)]
     if labels[0][1] < FAINT:
         yield _Name(sentence(_MIXED))
         yield from _told_apart(_MIXED, [], topic.words)
@@ -234,7 +284,7 @@ def _names(topic: _Topic) -> Iterator[_Name]:
         yield _Name(f"{sentence(first)}, in {LANGUAGE_NAMES[main]}", labels=(first,))
     for second, _ in labels[1:]:
         if not overlap(first, second):
-            yield _Name(sentence(joined([first, second])), labels=(first, second))
+            yield _Name(sentence(beside([first, second])), labels=(first, second))
     for other, _ in labels[1:]:
         yield _Name(sentence(other), labels=(other,))
 
@@ -277,22 +327,33 @@ def _numbered(labels: Labels, taken: set[str]) -> _Name:
     return _Name(sentence(name), labels=(first,))
 
 
-def _describe(name: _Name, topic: _Topic) -> str:
-    """At most two sentences; each part of a list is a clause of its own, so that only words need support."""
+def _descriptions(names: Sequence[_Name], topics: Sequence[_Topic]) -> list[str]:
+    """A description of each topic that keeps to P5: at most two sentences."""
+    vocabularies = [topic.sample.vocabulary for topic in topics]
+    longer = [_mentioning(name, topic) for name, topic in zip(names, topics, strict=True)]
+    shorter = [f"Users asked {_asked(name)}." for name in names]
+    broken = violations_of([*longer, *shorter], [*vocabularies, *vocabularies])
+    described = []
+    for number, topic in enumerate(topics):
+        if not broken[number]:
+            described.append(longer[number])
+        elif not broken[len(topics) + number]:
+            described.append(shorter[number])
+        else:
+            labels = (label for label, _ in topic.labels if label not in harms())
+            free = (label for label in labels if not violations(label, topic.sample.vocabulary))
+            described.append(f"Users asked about {next(free, 'various topics')}.")
+    return described
+
+
+def _mentioning(name: _Name, topic: _Topic) -> str:
+    """What was asked, and what many mentioned; each part of a list is a clause of its own, so that only words
+    need support."""
     asked = f"Users asked {_asked(name)}."
-    used = stems(name.text.replace(",", " ").replace(":", " ").casefold().split())
-    vocabulary = topic.sample.vocabulary
     # A generic word needs no support to be used, but "many" must have said what many are said to have.
-    told = [*name.words, *_distinct(list(topic.words), used)]
-    mentioned = [word for word in told if word in vocabulary.words][:_MENTIONED]
-    if len(mentioned) > 1:
-        longer = f"{asked} Many mentioned {listed(mentioned)}."
-        if not violations(longer, vocabulary):
-            return longer
-    if not violations(asked, vocabulary):
-        return asked
-    free = [label for label, _ in topic.labels if label not in harms() and not violations(label, vocabulary)]
-    return f"Users asked about {free[0] if free else 'various topics'}."
+    told = [*name.words, *_distinct(list(topic.words), stems(_words(name.text)))]
+    mentioned = [word for word in told if word in topic.sample.vocabulary.words][:_MENTIONED]
+    return f"{asked} Many mentioned {listed(mentioned)}." if len(mentioned) > 1 else asked
 
 
 def _asked(name: _Name) -> str:
@@ -308,10 +369,16 @@ def _asked(name: _Name) -> str:
     return f"about “{_bare(phrase)}”" if len(phrase.words) > 1 else f"about {phrase.text}"
 
 
-def _sense(phrases: Sequence[Phrase]) -> frozenset[str]:
-    """The telling words without their endings: "credit card" and "credit cards" are one sense."""
-    return frozenset(stems(word for phrase in phrases for word in phrase.content))
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").replace(":", " ").casefold().split()
+
+
+def _sense(text: str) -> frozenset[str]:
+    """The words without their endings and those of grammar: "credit card" and "a list of credit cards" differ in
+    "list" alone."""
+    words = _words(text)
+    return frozenset(stems([word for word in words if word not in function_words("en")] or words))
 
 
 def _clarity(topic: _Topic) -> float:
-    return max([topic.labels[0][1], *(phrase.score for phrase in topic.reading.phrases[:1])])
+    return max([topic.labels[0][1], *topic.near.values()])

@@ -27,6 +27,12 @@ def joined(labels: Sequence[str]) -> str:
     return ", and ".join(labels)
 
 
+def beside(labels: Sequence[str]) -> str:
+    """Labels as one name, which says no "and" twice: "food and drink, games for parties"."""
+    text = joined(labels)
+    return text if text.split().count("and") < 2 else ", ".join(labels)
+
+
 def stems(words: Iterable[str]) -> set[str]:
     """The words without common endings, good enough to see that "cards" repeats "card"."""
     return {
