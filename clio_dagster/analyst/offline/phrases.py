@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import polars as pl
@@ -60,6 +60,7 @@ class Phrase:
     score: float
     is_act: bool  # said as something to do ("transfer money"), in English
     share: float  # of the sample's texts that hold its telling words
+    texts: int  # that hold the phrase itself
     is_thing: bool  # said after an article or the like often enough to be a noun, in English
     is_whole: bool  # not a piece of somebody's sentence ("long to cook", "do you have")
 
@@ -153,13 +154,21 @@ def _by_coverage(
 def _phrase(row: dict[str, Any], weights: dict[str, float]) -> Phrase:
     words: tuple[str, ...] = tuple(row["words"])
     content = frozenset(word for word in words if weights.get(word, 0.0) > 0)
-    whole = not (row["loose"] or row["ends_oddly"] or INNER_VERBS & set(words[1:]) or _is_past(words))
-    return Phrase(words, row["text"], content, row["score"], row["is_act"], 0.0, row["is_thing"], whole)
+    broken = row["loose"] or row["ends_oddly"] or INNER_VERBS & set(words[1:])
+    whole = not (broken or _is_past(words) or _is_a_wish(words))
+    return Phrase(
+        words, row["text"], content, row["score"], row["is_act"], 0.0, row["texts"], row["is_thing"], whole
+    )
 
 
 def _is_past(words: tuple[str, ...]) -> bool:
     """Whether a phrase tells what somebody did ("inherited the repository")."""
     return words[0].endswith("ed") and len(words) > 1 and words[1] in ACTED_ON
+
+
+def _is_a_wish(words: tuple[str, ...]) -> bool:
+    """Whether a phrase holds what comes before an act ("wanted to remember")."""
+    return any(first in WANTS_TO and second == "to" for first, second in pairwise(words))
 
 
 def _pairs_hold(words: Sequence[str], sample: NamingSample) -> bool:
@@ -247,7 +256,10 @@ def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             is_act=pl.when(is_verb)
             .then(pl.col("asked") >= pl.col("named"))
-            .when(pl.col("words").list.get(1, null_on_oob=True).is_in(pl.Series(ACTED_ON).implode()))
+            .when(
+                pl.col("words").list.get(1, null_on_oob=True).is_in(pl.Series(ACTED_ON).implode())
+                & ~pl.col("words").list.first().str.contains(ODD_ENDING)
+            )
             .then(pl.lit(True))
             .otherwise((pl.col("asked") > 2 * pl.col("named")) & (pl.col("asked") > 1))
         )

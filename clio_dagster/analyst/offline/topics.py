@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, combinations, islice
 
 import numpy as np
 
@@ -49,10 +49,13 @@ _JUDGED = 14
 _BORDERS = 5
 """Nearest clusters from which a name must tell its own."""
 
-_APART = 0.8
-"""What lying near those clusters costs a name, beside what lying near its own gains."""
+_APART = 1.0
+"""What a name gains that lies nearer its own cluster than every one of those, beside how near it lies."""
 
-_CHARACTERISTIC = 0.1
+_SPREAD = 0.12
+"""How far the members of one cluster lie apart, seen from a name: standard deviation of their cosines."""
+
+_CHARACTERISTIC = 0.08
 """What the most telling of a cluster's phrases gains over one that tells nothing."""
 
 _EMPTY_OPENING = 0.06
@@ -61,14 +64,29 @@ _EMPTY_OPENING = 0.06
 _READY = 0.03
 """What a category label gains over a phrase: it is well put, and public."""
 
+_WITH_WORDS, _WITH_ANOTHER = 0.05, 0.08
+"""What a name loses that has words behind a colon, or another name beside it: the shorter reads better."""
+
+_LEADING = 2
+"""Names of one part that others are combined with."""
+
+_NO_THING = ("ed", "ing")
+"""Endings of English words that are not listed in a name: they say what became of a thing."""
+
 _CHECKED = 12
 """Names of each cluster that are checked for P5 at once; few clusters need another."""
 
 _NEAR = 0.3
 """Nearness from which a phrase says what its cluster is about."""
 
-_HELD = 0.08
+_HELD = 0.06
 """Share of a cluster's texts that hold a phrase's telling words, at least."""
+
+_SAID_BY = 2
+"""Texts that hold a phrase itself, at least: one may have put it oddly."""
+
+_ONE_WORD = 0.03
+"""What a phrase of one word loses: it says what was spoken of, not what was asked."""
 
 _ALONE = 0.25
 """Weight from which one word tells a cluster from another with the same label."""
@@ -115,6 +133,10 @@ class _Name:
     words: tuple[str, ...] = ()
 
 
+Scored = list[tuple[float, _Name]]
+"""Names and how well each tells its topic from its neighbours, best first."""
+
+
 @dataclass(frozen=True)
 class _Topic:
     """All that is known of a cluster when its name is chosen; phrases by how well they serve, best first."""
@@ -123,7 +145,24 @@ class _Topic:
     reading: Reading
     labels: Labels
     near: dict[str, float]  # nearness of each phrase that was judged, by its text
-    tells: dict[str, float]  # how well each label's words tell it from its neighbours
+    scored: Scored  # in English; empty where most of its texts are not
+
+    @property
+    def plausible(self) -> Labels:
+        """The labels without those of what can harm, which are named only where they are clear."""
+        kept = [(label, near) for label, near in self.labels if near >= CLEAR or label not in harms()]
+        return kept or self.labels
+
+    @property
+    def as_near(self) -> list[str]:
+        """The labels that are clear, and about as near as the nearest."""
+        lowest = max(CLEAR, self.plausible[0][1] - _AS_NEAR)
+        return [label for label, near in self.plausible[:5] if near >= lowest]
+
+    @property
+    def good(self) -> list[Phrase]:
+        """The phrases that say what the topic is about."""
+        return [phrase for phrase in self.reading.phrases if self.near[phrase.text] >= _NEAR]
 
     @property
     def words(self) -> dict[str, float]:
@@ -170,8 +209,7 @@ def _topics(samples: Sequence[NamingSample], labels: Headings) -> list[_Topic]:
     middle = labels.middle(centroids)
     plain = labels.nearness(centroids, middle)
     nearness = cautious(plain, harm_share(plain)) - _BROAD * broad()
-    apart = _apart(centroids)
-    tells = apart @ labels.said().T
+    map_ = _Map(centroids, nearest_clusters(centroids, _BORDERS))
     judged = [(number, phrase) for number, reading in enumerate(readings) for phrase in _worth(reading)]
     owners = [number for number, _ in judged]
     said = labels.encode([_bare(phrase) for _, phrase in judged])
@@ -179,35 +217,97 @@ def _topics(samples: Sequence[NamingSample], labels: Headings) -> list[_Topic]:
     near: list[dict[str, float]] = [{} for _ in samples]
     if judged:
         closeness_of = labels.closeness(said, centroids[owners], middle)
-        contrast_of = (said * apart[owners]).sum(axis=1)
+        contrast_of = map_.fit(said, owners)
         for (number, phrase), closeness, contrast in zip(judged, closeness_of, contrast_of, strict=True):
             near[number][phrase.text] = float(closeness)
             score = float(contrast) + _CHARACTERISTIC * phrase.score / readings[number].phrases[0].score
             if phrase.words[0] in VAGUE - BEFORE_THINGS:
                 score -= _EMPTY_OPENING
+            if len(phrase.words) == 1:
+                score -= _ONE_WORD
             phrases[number].append(replace(phrase, score=score))
-    made = []
+    topics = []
     for number, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
         own = sorted(phrases[number], key=lambda phrase: (-phrase.score, phrase.text))
-        ranked_labels = _as_said(ranked(nearness[number], _LABELS_TRIED), reading)
-        telling = dict(zip(headings(), map(float, tells[number]), strict=True))
-        made.append(_Topic(sample, replace(reading, phrases=own), ranked_labels, near[number], telling))
-    return made
+        as_said = _as_said(ranked(nearness[number], _LABELS_TRIED), reading)
+        topics.append(_Topic(sample, replace(reading, phrases=own), as_said, near[number], []))
+    return _with_scores(topics, map_, labels)
 
 
-def _apart(centroids: np.ndarray) -> np.ndarray:
-    """For each centroid the direction along which its topic differs from its nearest: (topics, dimensions)."""
-    near = nearest_clusters(centroids, _BORDERS)
-    if near.shape[1] == 0:
-        return centroids
-    return np.asarray(centroids - _APART * centroids[near].mean(axis=1))
+def _with_scores(topics: Sequence[_Topic], map_: _Map, labels: Headings) -> list[_Topic]:
+    """The topics with their names in English, of a label, a phrase, or of two parts."""
+    scored: list[Scored] = [[] for _ in topics]
+    combined: list[tuple[int, _Name, float]] = []
+    for number, topic in enumerate(topics):
+        if topic.reading.main == "en":
+            ready = labels.said()[[headings().index(label) for label in topic.as_near]]
+            scored[number] = _of_one_part(topic, map_.fit(ready, [number] * len(ready)))
+            combined += [(number, name, loss) for name, loss in _of_two_parts(topic, scored[number])]
+    if combined:
+        said = labels.encode([name.text.casefold() for _, name, _ in combined])
+        fits = map_.fit(said, [number for number, _, _ in combined])
+        for (number, name, loss), fit in zip(combined, fits, strict=True):
+            scored[number].append((float(fit) - loss, name))
+    return [replace(topic, scored=_sorted(own)) for topic, own in zip(topics, scored, strict=True)]
+
+
+def _of_one_part(topic: _Topic, ready: np.ndarray) -> Scored:
+    """Phrases that lie near the topic, and the labels nearest to it."""
+    return _sorted(
+        [
+            *((phrase.score, _Name(sentence(_bare(phrase)), phrases=(phrase,))) for phrase in topic.good),
+            *(
+                (float(fit) + _READY, _Name(sentence(label), labels=(label,)))
+                for label, fit in zip(topic.as_near, ready, strict=True)
+            ),
+        ]
+    )
+
+
+def _of_two_parts(topic: _Topic, scored: Scored) -> Iterator[tuple[_Name, float]]:
+    """The best names of one part with telling words, or with one another, and what each loses for that."""
+    best = [name for _, name in scored[: _LEADING + 1]]
+    for name in best[:_LEADING]:
+        words = [
+            word
+            for word in topic.words
+            if not word.endswith(_NO_THING) and not overlap(word, name.text.casefold())
+        ]
+        if apart := _distinct(words, set())[:2]:
+            yield replace(name, text=f"{name.text}: {', '.join(apart)}", words=tuple(apart)), _WITH_WORDS
+    whole = [name for name in best if name.labels or len(_words(name.text)) > 1]
+    for one, other in combinations(whole, 2):
+        if not overlap(one.text.casefold(), other.text.casefold()):
+            text = f"{one.text}, {other.text[:1].lower()}{other.text[1:]}"
+            yield _Name(text, one.labels + other.labels, one.phrases + other.phrases), _WITH_ANOTHER
+
+
+def _sorted(scored: Scored) -> Scored:
+    return sorted(scored, key=lambda entry: (-entry[0], entry[1].text))
+
+
+@dataclass(frozen=True)
+class _Map:
+    """Where the topics lie: unit centroids (topics, dimensions), and the places of each one's nearest."""
+
+    centroids: np.ndarray
+    near: np.ndarray
+
+    def fit(self, said: np.ndarray, owners: Sequence[int]) -> np.ndarray:
+        """How well each name (a unit vector) serves the topic beside it: how near it lies, and the chance that a
+        member lies nearer to it than a neighbour's does."""
+        own = (said * self.centroids[owners]).sum(axis=1)
+        others = np.einsum("nd,nkd->nk", said, self.centroids[self.near[owners]])
+        lead = np.tanh((own[:, None] - others) / (2 * _SPREAD))
+        return np.asarray(own + _APART * (lead.mean(axis=1) if lead.size else 0.0))
 
 
 def _worth(reading: Reading) -> list[Phrase]:
     """The phrases that could be a name, the most telling first; one of each sense and kind."""
     kept: dict[object, Phrase] = {}
     for phrase in reading.phrases:
-        if phrase.is_whole and phrase.share >= _HELD and (len(phrase.words) > 1 or phrase.is_thing):
+        is_named = len(phrase.words) > 1 or phrase.is_thing
+        if phrase.is_whole and phrase.texts >= _SAID_BY and phrase.share >= _HELD and is_named:
             kept.setdefault((_sense(phrase.text), phrase.is_act), phrase)
     return list(kept.values())[:_JUDGED]
 
@@ -258,27 +358,17 @@ def _choose(topic: _Topic, checked: Sequence[_Name], taken: set[str], senses: se
 
 def _names(topic: _Topic) -> Iterator[_Name]:
     """Names in the order in which they are tried."""
-    main = topic.reading.main
-    # What can harm is named only where it is clear.
-    labels = [(label, near) for label, near in topic.labels if near >= CLEAR or label not in harms()]
-    labels = labels or topic.labels
-    good = [phrase for phrase in topic.reading.phrases if topic.near[phrase.text] >= _NEAR]
-    as_near = [label for label, near in labels[:5] if near >= max(CLEAR, labels[0][1] - _AS_NEAR)]
-    if main == "en":
-        scored = [
-            *((phrase.score, _Name(sentence(_bare(phrase)), phrases=(phrase,))) for phrase in good),
-            *((topic.tells[label] + _READY, _Name(sentence(label), labels=(label,))) for label in as_near),
-        ]
-        yield from (name for _, name in sorted(scored, key=lambda entry: (-entry[0], entry[1].text)))
-    elif main:
-        yield from _told_apart(labels[0][0], good, topic.words)
+    main, labels, as_near = topic.reading.main, topic.plausible, topic.as_near
+    yield from (name for _, name in topic.scored)
+    if main and main != "en":
+        yield from _told_apart(labels[0][0], topic.good, topic.words)
     if labels[0][1] < FAINT:
         yield _Name(sentence(_MIXED))
         yield from _told_apart(_MIXED, [], topic.words)
         yield from (_Name(f"{sentence(_MIXED)}, {label}", labels=(label,)) for label, _ in labels[:5])
     yield from (_Name(sentence(label), labels=(label,)) for label in as_near)
     for label in as_near[:2]:
-        yield from _told_apart(label, good, topic.words)
+        yield from _told_apart(label, topic.good, topic.words)
     first = labels[0][0]
     if main in LANGUAGE_NAMES and main != "en":
         yield _Name(f"{sentence(first)}, in {LANGUAGE_NAMES[main]}", labels=(first,))
@@ -361,9 +451,13 @@ def _asked(name: _Name) -> str:
         return f"about {' '.join(NO_SUBJECT[1:])}"
     if not name.phrases:
         return f"about {joined(name.labels)}"
-    phrase = name.phrases[0]
     if name.labels:
-        return f"about {joined(name.labels)}, and about “{phrase.text}”"
+        about = f"about {joined(name.labels)}"
+        return ", and ".join([about, *(f"about “{phrase.text}”" for phrase in name.phrases)])
+    return ", and ".join(_asked_as(phrase) for phrase in name.phrases)
+
+
+def _asked_as(phrase: Phrase) -> str:
     if phrase.is_act:
         return "to " + " ".join(_TO_THIRD_PERSON.get(word, word) for word in phrase.text.split())
     return f"about “{_bare(phrase)}”" if len(phrase.words) > 1 else f"about {phrase.text}"
