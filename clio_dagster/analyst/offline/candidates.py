@@ -47,6 +47,9 @@ _SPREAD = 0.12
 _CHARACTERISTIC = 0.05
 """What the most telling of a cluster's phrases gains over one that tells nothing."""
 
+_WIDESPREAD = 0.2
+"""What a phrase gains whose words every text holds; a third of them is as good as all."""
+
 _EMPTY_OPENING = 0.06
 """What a phrase loses that begins with a word said of anything ("use card", "sort of plug")."""
 
@@ -200,7 +203,11 @@ def topics_of(samples: Sequence[NamingSample], labels: Headings) -> list[Topic]:
         contrast_of = map_.fit(said, owners)
         for (number, phrase), closeness, contrast in zip(judged, closeness_of, contrast_of, strict=True):
             near[number][phrase.text] = float(closeness)
-            score = float(contrast) + _CHARACTERISTIC * phrase.score / readings[number].phrases[0].score
+            score = (
+                float(contrast)
+                + _WIDESPREAD * min(phrase.share, 1 / 3)
+                + _CHARACTERISTIC * phrase.score / readings[number].phrases[0].score
+            )
             if phrase.words[0] in VAGUE - BEFORE_THINGS:
                 score -= _EMPTY_OPENING
             if len(phrase.words) == 1:
