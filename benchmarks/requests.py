@@ -3,7 +3,7 @@
     python -m benchmarks.requests --data FOLDER [--cache FOLDER] [--rows N] [--pairs N]
 
 FOLDER holds clinc150/conversations.jsonl.gz, labelled requests. Pairs of different intents are made into conversations
-of two turns, of one turn with two sentences, and of two turns that open with a greeting, and clustered among single
+of two turns, of one turn with two sentences, and of one with two questions, and clustered among single
 requests: by the vector of all that the user said, and by that of the request that the offline analyst reads. Accounts
 are the simulator's for the singles; every pair is somebody's own. A cluster's topic is the label that most of its
 single requests have.
@@ -23,7 +23,6 @@ from clio_dagster.settings import Settings, load_settings
 
 SHAPES: dict[str, Callable[[str, str], list[str]]] = {
     "two turns": lambda one, other: [one, other],
-    "two turns, greeting": lambda one, other: ["hello!", one, other],
     "one turn": lambda one, other: [f"{one[:1].upper()}{one[1:]}. {other[:1].upper()}{other[1:]}."],
     "one turn, questions": lambda one, other: [f"{one}? {other}?"],
 }

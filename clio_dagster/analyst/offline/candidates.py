@@ -168,7 +168,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class _Map:
+class Map:
     """Where the topics lie: unit centroids (topics, dimensions), and the places of each one's nearest."""
 
     centroids: np.ndarray
@@ -192,7 +192,7 @@ def topics_of(samples: Sequence[NamingSample], labels: Headings) -> list[Topic]:
     middle = labels.middle(centroids)
     plain = labels.nearness(centroids, middle)
     nearness = cautious(plain, harm_share(plain)) - _BROAD * broad()
-    map_ = _Map(centroids, nearest_clusters(centroids, _BORDERS))
+    map_ = Map(centroids, nearest_clusters(centroids, _BORDERS))
     judged = [(number, phrase) for number, reading in enumerate(readings) for phrase in _worth(reading)]
     owners = [number for number, _ in judged]
     said = labels.encode([bare(phrase) for _, phrase in judged])
@@ -221,7 +221,7 @@ def topics_of(samples: Sequence[NamingSample], labels: Headings) -> list[Topic]:
     return _with_scores(topics, map_, labels)
 
 
-def _with_scores(topics: Sequence[Topic], map_: _Map, labels: Headings) -> list[Topic]:
+def _with_scores(topics: Sequence[Topic], map_: Map, labels: Headings) -> list[Topic]:
     """The topics with their names in English, of a label, a phrase, or of two parts."""
     scored: list[Scored] = [[] for _ in topics]
     combined: list[tuple[int, Name, float]] = []
