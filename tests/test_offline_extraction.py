@@ -87,6 +87,19 @@ def test_greetings_and_politeness_are_taken_off(text: str, language: str, ask: s
     assert request_of(text, language) == ask
 
 
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [
+        ("What is my bank balance? How do I roll over a pension?", "What is my bank balance?"),
+        ("I lost my card on the train. What should I do about it?", None),
+        ("Why? What makes the sky look blue in the morning?", None),
+    ],
+    ids=["two requests", "one with its reason", "no request by itself"],
+)
+def test_of_two_requests_in_a_short_turn_the_first_counts(text: str, request_: str | None) -> None:
+    assert request_of(text) == (request_ or text)
+
+
 def test_a_greeting_alone_gives_way_to_the_turn_that_asks() -> None:
     talk = [("user", "Hello!"), ("assistant", "Hello, how can I help?"), ("user", "Fix my bicycle brakes")]
     assert extract(conversations(talk), embedder=Languages())["request"][0] == "Fix my bicycle brakes"

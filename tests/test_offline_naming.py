@@ -12,8 +12,11 @@ import polars as pl
 import pytest
 
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
+from clio_dagster.analyst.offline.candidates import Map
 from clio_dagster.analyst.offline.tongues import tongues
+from clio_dagster.analyst.offline.writing import beside
 from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary, Vocabulary
+from clio_dagster.clusters.sampling import nearest_clusters
 from clio_dagster.embedding import make_embedder
 from clio_dagster.privacy.segmentation import segment
 from clio_dagster.privacy.vocabulary import parent_vocabulary, support, violations
@@ -232,6 +235,49 @@ def test_clusters_with_the_same_label_are_told_apart_by_their_words(analyst, emb
     assert all(word in name for word, name in zip(said, names, strict=True))
 
 
+def test_a_name_that_lies_as_near_to_a_neighbour_serves_less_than_one_that_tells_them_apart():
+    own, other = np.array([1.0, 0.0, 0.0]), np.array([0.8, 0.6, 0.0])
+    map_ = Map(np.stack([own, other]), nearest_clusters(np.stack([own, other]), 1))
+    between, beyond = np.array([0.95, 0.31, 0.0]), np.array([0.8, -0.6, 0.0])
+    shared, telling = map_.fit(np.stack([between, beyond]), [0, 0])
+    assert between @ own > beyond @ own and telling > shared
+    alone = Map(own[None, :], nearest_clusters(own[None, :], 1))
+    assert alone.fit(beyond[None, :], [0])[0] == pytest.approx(beyond @ own)
+
+
+def test_what_many_ask_alike_in_two_clusters_names_neither(analyst, embedder):
+    """Both ask to book something; each is named by what it books."""
+    asked = {
+        "flight": ["book it for me please", "please book a flight to the coast", "book a flight for me"],
+        "restaurant": [
+            "book it for me please",
+            "please book a restaurant tonight",
+            "book a restaurant for me",
+        ],
+    }
+    samples = []
+    for word, texts in asked.items():
+        middle = embedder.encode(texts).mean(axis=0)
+        vocabulary = Vocabulary({word: 1.0, "coast": 0.1}, frozenset())
+        samples.append(NamingSample(texts * 6, [], vocabulary, "en", middle / np.linalg.norm(middle)))
+    names = [summary.name.casefold() for summary in analyst.name_clusters(samples)]
+    assert all(word in name for word, name in zip(asked, names, strict=True))
+
+
+def test_a_given_name_is_in_no_summary_however_many_used_it(analyst, embedder):
+    texts = [
+        "Reserve a table under Kevin",
+        "reserve a table for Kevin please",
+        "Kevin wants to reserve a table",
+    ]
+    middle = embedder.encode(texts).mean(axis=0)
+    pairs = frozenset({frozenset({"kevin", "table"}), frozenset({"kevin", "reserve"})})
+    vocabulary = Vocabulary({"kevin": 2.0, "table": 1.0, "reserve": 1.0}, pairs)
+    sample = NamingSample(texts * 7, [], vocabulary, "en", middle / np.linalg.norm(middle))
+    (summary,) = analyst.name_clusters([sample])
+    assert "kevin" not in f"{summary.name} {summary.description}".casefold()
+
+
 def test_what_is_near_no_label_says_so(analyst):
     vector = np.random.default_rng(0).normal(size=512)  # near nothing
     sample = NamingSample(["zxqv"] * 9, [], Vocabulary(), "en", vector / np.linalg.norm(vector))
@@ -261,6 +307,11 @@ def test_the_language_of_a_request_is_told_by_script_and_function_words(text, to
 
 def test_no_clusters_no_names(analyst):
     assert analyst.name_clusters([]) == [] and analyst.rename([]) == [] and analyst.audit([]) == []
+
+
+def test_labels_beside_one_another_say_and_once():
+    assert beside(["travel", "food"]) == "travel and food"
+    assert beside(["food and drink", "games"]) == "food and drink, games"
 
 
 @pytest.fixture(scope="module")

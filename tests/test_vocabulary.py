@@ -11,7 +11,14 @@ import pytest
 from clio_dagster.analyst.protocol import Vocabulary
 from clio_dagster.privacy import word_lists
 from clio_dagster.privacy.alike import traffic_of
-from clio_dagster.privacy.vocabulary import is_generic, parent_vocabulary, support, tokenize, violations
+from clio_dagster.privacy.vocabulary import (
+    is_generic,
+    parent_vocabulary,
+    support,
+    tokenize,
+    violations,
+    violations_of,
+)
 from clio_dagster.settings import Settings
 
 KEY = b"0" * 32
@@ -166,6 +173,16 @@ def test_a_parent_has_the_words_of_two_children():
     parent = parent_vocabulary([Vocabulary(shared, frozenset({pair})), Vocabulary(shared | {"tent": 2.0})])
     assert set(parent.words) == {"bicycle", "kayak"}
     assert parent.pairs == {pair}
+
+
+def test_texts_judged_together_are_judged_each_by_its_own_words():
+    kayak, account = Vocabulary({"kayak": 1.0}), Vocabulary({words_of("口座", "ja")[0]: 1.0})
+    texts = ["The kayak", "口座", "The kayak", "口座", ""]
+    vocabularies = [kayak, account, account, kayak, kayak]
+    together = violations_of(texts, vocabularies)
+    assert together == [violations(*each) for each in zip(texts, vocabularies, strict=True)]
+    assert [bool(reasons) for reasons in together] == [False, False, True, True, False]
+    assert violations_of([], []) == []
 
 
 def test_violations_name_the_rule_and_never_the_word():

@@ -9,6 +9,7 @@ import polars as pl
 
 from clio_dagster.clusters.births import is_brought
 from clio_dagster.clusters.coarse_to_fine import nearest
+from clio_dagster.clusters.vectors import stacked
 from clio_dagster.tables import BIRTH, DEATH, LINEAGE, MERGE, SPLIT
 
 MERGED = 0.5
@@ -100,9 +101,7 @@ def _appeared(
     )
     others: list[str | None] = [None] * len(rows)
     if len(rows) and len(newest):
-        one, all_ = (
-            np.stack(each["centroid"].cast(pl.List(pl.Float32)).to_numpy()) for each in (appeared, newest)
-        )
+        one, all_ = stacked(appeared["centroid"]), stacked(newest["centroid"])
         if one.shape[1] == all_.shape[1]:
             found = nearest(one, np.arange(len(one)), all_, seed=seed, threads=threads)
             others = newest["topic"].gather(found).to_list()

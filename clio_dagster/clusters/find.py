@@ -19,7 +19,7 @@ from clio_dagster.clusters.density import without_noise
 from clio_dagster.clusters.kmeans import centroids_of
 from clio_dagster.clusters.lineage import match_one_to_one, new_topic
 from clio_dagster.clusters.refine import refined
-from clio_dagster.clusters.vectors import ROWS_AT_ONCE
+from clio_dagster.clusters.vectors import ROWS_AT_ONCE, stacked
 from clio_dagster.privacy.accounts import order_of, owner, place_within
 from clio_dagster.privacy.alike import began, crowd_of, traffic_of
 from clio_dagster.privacy.thresholds import counted, tally, verdicts
@@ -51,26 +51,21 @@ def find_clusters(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Base clusters over a window, and who is in which: (tables.CLUSTERS, tables.CLUSTER_MEMBERS).
 
-        `facets`: conversation_id, account, language, date (the conversation's own day), started_at where known
-        (nullable) and the text column `clustered_by`; `vectors`: its unit vectors, float32, a row each. `previous`:
-        tables.CLUSTERS rows of the previous date, which hand on their topics; rows of `date` itself, from an earlier
-        revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
-        order of their topics, so that no number tells a size.
+    `facets`: conversation_id, account, language, date (the conversation's own day), started_at where known
+    (nullable) and the text column `clustered_by`; `vectors`: its unit vectors, float32, a row each. `previous`:
+    tables.CLUSTERS rows of the previous date, which hand on their topics; rows of `date` itself, from an earlier
+    revision, hand on topics but no standing. Members come in the order of `facets`, clusters numbered in the
+    order of their topics, so that no number tells a size.
 
-    <<<<<<< HEAD
-        What HDBSCAN leaves out, where CLIO_OUTLIERS is `noise`, is one row that never passes, joins nothing and hands
-        on no topic: its members are counted below a threshold.
+    What HDBSCAN leaves out, where CLIO_OUTLIERS is `noise`, is one row that never passes, joins nothing and hands
+    on no topic: its members are counted below a threshold.
 
-        k-means begins from the groups that the date brought and from the previous date's centroids, so that topics
-        persist; then a cluster of two topics is split and two of one are merged. A cluster that fails a
-    =======
-        k-means begins from the groups that the date brought and from the previous date's centroids, so that topics
-        persist. A cluster that fails a
-    >>>>>>> lineage
-        threshold is merged into its nearest sibling, one that passes before one that does not, and the result
-        is judged again under the sibling's topic and noise. What still fails keeps passes=False with its
-        reasons. A merge that would make a passing cluster fail is undone. Raises ValueError where rows and
-        vectors differ in number.
+    k-means begins from the groups that the date brought and from the previous date's centroids, so that topics
+    persist; then a cluster of two topics is split and two of one are merged. A cluster that fails a
+    threshold is merged into its nearest sibling, one that passes before one that does not, and the result
+    is judged again under the sibling's topic and noise. What still fails keeps passes=False with its
+    reasons. A merge that would make a passing cluster fail is undone. Raises ValueError where rows and
+    vectors differ in number.
     """
     if len(facets) != len(vectors):
         raise ValueError(
@@ -291,7 +286,7 @@ def _starts(
     settings: Settings,
 ) -> np.ndarray:
     """Centroids that k-means begins from: of groups that are new, then of the topics there were."""
-    known = _centroids(earlier)
+    known = stacked(earlier["centroid"])
     rows = np.flatnonzero(trained)
     if not len(known) or not len(rows):
         return known
@@ -299,13 +294,6 @@ def _starts(
     is_own = (days == date).to_numpy()[rows]
     new = births(vectors, rows, labels, is_own, least=settings.min_conversations)
     return np.concatenate([new, known])
-
-
-def _centroids(clusters: pl.DataFrame) -> np.ndarray:
-    if clusters.is_empty():
-        return np.empty((0, 1), np.float32)
-    lists = clusters["centroid"].cast(pl.List(pl.Float32))
-    return lists.explode().to_numpy().reshape(len(lists), -1)
 
 
 def _topics(
@@ -322,7 +310,7 @@ def _topics(
 
     `noise`, the last cluster where there is one, continues none.
     """
-    matched = match_one_to_one(centroids[:noise], _centroids(earlier), earlier["topic"].to_list())
+    matched = match_one_to_one(centroids[:noise], stacked(earlier["centroid"]), earlier["topic"].to_list())
     matched += [] if noise is None else [None]
     about = (clustered_by, date.isoformat(), str(settings.seed))
     return [

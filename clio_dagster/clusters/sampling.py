@@ -59,7 +59,7 @@ def naming_samples(
         for (cluster,), part in rows.partition_by("cluster_id", as_dict=True, maintain_order=True).items()
     }
     texts = members["text"]
-    near = _nearest_clusters(centroids)
+    near = nearest_clusters(centroids, NEIGHBOURS)
     samples = []
     for place, cluster in enumerate(ids):
         around = np.concatenate([_NO_ROWS, *(places.get(ids[other], _NO_ROWS) for other in near[place])])
@@ -99,9 +99,9 @@ def _languages(rows: pl.DataFrame) -> dict[int, str]:
     return dict(most.select("cluster_id", "language").iter_rows())
 
 
-def _nearest_clusters(centroids: np.ndarray) -> np.ndarray:
-    """For each centroid, the places of its nearest NEIGHBOURS others (fewer where there are fewer)."""
-    wanted = min(NEIGHBOURS, len(centroids) - 1)
+def nearest_clusters(centroids: np.ndarray, wanted: int) -> np.ndarray:
+    """For each centroid, the places of its `wanted` nearest others (fewer where there are fewer)."""
+    wanted = min(wanted, len(centroids) - 1)
     nearest = np.empty((len(centroids), wanted), dtype=np.int64)
     for start in range(0, len(centroids), CLUSTERS_AT_ONCE):
         block = slice(start, start + CLUSTERS_AT_ONCE)

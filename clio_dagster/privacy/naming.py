@@ -15,7 +15,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import NamingSample, ParentSample, Refusal, Summary, Vocabulary
 from clio_dagster.privacy.detector import detect
-from clio_dagster.privacy.vocabulary import violations
+from clio_dagster.privacy.vocabulary import violations_of
 
 NAME_WORDS = 10
 NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 120, 600
@@ -71,13 +71,15 @@ def text_faults(summaries: Sequence[Summary]) -> list[list[str]]:
 
 def word_faults(summaries: Sequence[Summary], vocabularies: Sequence[Vocabulary]) -> list[list[str]]:
     """Words and pairs of each summary that its vocabulary does not support (P5)."""
+    texts = [text for summary in summaries for text in (summary.name, summary.description)]
+    broken = violations_of(texts, [vocabulary for vocabulary in vocabularies for _ in range(2)])
     return [
         [
             f"{part}: {reason}"
-            for part, text in (("name", summary.name), ("description", summary.description))
-            for reason in violations(text, vocabulary)
+            for part, reasons in zip(("name", "description"), broken[2 * place : 2 * place + 2], strict=True)
+            for reason in reasons
         ]
-        for summary, vocabulary in zip(summaries, vocabularies, strict=True)
+        for place in range(len(summaries))
     ]
 
 

@@ -32,7 +32,15 @@ from clio_dagster.privacy.word_lists import (
 )
 from clio_dagster.settings import Settings
 
-__all__ = ["generic_words", "is_generic", "parent_vocabulary", "support", "tokenize", "violations"]
+__all__ = [
+    "generic_words",
+    "is_generic",
+    "parent_vocabulary",
+    "support",
+    "tokenize",
+    "violations",
+    "violations_of",
+]
 
 _FLOOR_ACCOUNTS = 2
 """Whatever the noise says, a word or pair that fewer accounts used is not supported: no single account's word.
@@ -115,11 +123,32 @@ def violations(text: str, vocabulary: Vocabulary) -> list[str]:
 
     A reviewed category label is free as it stands; its words elsewhere are like any others.
     """
-    text = _without_free_phrases(text)
-    if _same_without_language(text):
-        return _violations(text, "", vocabulary)
+    return violations_of([text], [vocabulary])[0]
+
+
+def violations_of(texts: Sequence[str], vocabularies: Sequence[Vocabulary]) -> list[list[str]]:
+    """`violations` of each text under the vocabulary beside it; all texts are cut into words at once."""
+    bare = [_without_free_phrases(text) for text in texts]
     # A run of Han alone may be Chinese or Japanese; the vocabulary was cut as the one or the other.
-    return min((_violations(text, language, vocabulary) for language in ("zh", "ja")), key=len)
+    readings = [
+        (place, language)
+        for place, text in enumerate(bare)
+        for language in (("",) if _same_without_language(text) else ("zh", "ja"))
+    ]
+    tokens = tokenize(
+        pl.Series([bare[place] for place, _ in readings], dtype=pl.String),
+        pl.Series([language for _, language in readings], dtype=pl.String),
+    )
+    generic = every_generic_word()
+    told: list[set[tuple[int, str]]] = [set() for _ in readings]
+    for row, clause, word in tokens.iter_rows():
+        if word not in generic:
+            told[row].add((clause, word))
+    found: dict[int, list[str]] = {}
+    for (place, _), words in zip(readings, told, strict=True):
+        reasons = _reasons(words, vocabularies[place])
+        found[place] = min(found.get(place, reasons), reasons, key=len)
+    return [found[place] for place in range(len(texts))]
 
 
 def _without_free_phrases(text: str) -> str:
@@ -138,9 +167,8 @@ def _same_without_language(text: str) -> bool:
     return re.search("[\u3400-\u9fff\uf900-\ufaff]", text) is None
 
 
-def _violations(text: str, language: str, vocabulary: Vocabulary) -> list[str]:
-    tokens = tokenize(pl.Series([text]), pl.Series([language]))
-    told = {(clause, word) for _, clause, word in tokens.iter_rows() if word not in every_generic_word()}
+def _reasons(told: set[tuple[int, str]], vocabulary: Vocabulary) -> list[str]:
+    """What breaks P5 of the clauses and their words that are not generic."""
     unsupported = {word for _, word in told if word not in vocabulary.words}
     known = sorted((clause, word) for clause, word in told if word in vocabulary.words)
     pairs = {

@@ -33,7 +33,7 @@ class OfflineAnalyst:
     runs."""
 
     name = "offline"
-    version = "4"
+    version = "5"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder

@@ -15,7 +15,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import AuditSample
 from clio_dagster.privacy.detector import detect
-from clio_dagster.privacy.vocabulary import tokenize, violations
+from clio_dagster.privacy.vocabulary import tokenize, violations_of
 from clio_dagster.privacy.word_lists import every_generic_word, sensitive_words
 
 _LONG_NUMBER = r"\p{N}{4,}"
@@ -35,7 +35,7 @@ def audit_summaries(samples: Sequence[AuditSample]) -> list[int]:
         [f"{sample.summary.name}.\n{sample.summary.description}" for sample in samples], dtype=pl.String
     )
     unsupported = pl.Series(
-        [bool(violations(text, sample.vocabulary)) for text, sample in zip(texts, samples, strict=True)],
+        [bool(reasons) for reasons in violations_of(texts.to_list(), [each.vocabulary for each in samples])],
         dtype=pl.Boolean,
     )
     found = detect(texts)

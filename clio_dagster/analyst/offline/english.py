@@ -34,7 +34,7 @@ VAGUE = frozenset({
     "sometimes", "keep", "tried", "starting", "anyway", "wants", "monday", "tuesday", "wednesday",
     "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "june", "july",
     "august", "september", "october", "november", "december", "taken", "needed", "coming", "available",
-    "free", "required",
+    "free", "required", "am", "pm",
 })  # fmt: skip
 """English words that are said of anything: a quarter of their weight, so that a name rests on what they
 are said of."""

@@ -71,6 +71,7 @@ class Headings:
         self._encoder = encoder
         self._vectors: np.ndarray | None = None
         self._middle = np.empty(0)
+        self._said = np.empty(0)
         self._requests = np.empty(0)
 
     def middle(self, vectors: np.ndarray) -> np.ndarray:
@@ -87,18 +88,28 @@ class Headings:
         with little of the language and manner that its vector holds too."""
         return _unit(np.clip(self.nearness(vectors, middle) - _PROFILE, 0.0, None))
 
-    def closeness(self, texts: Sequence[str], vectors: np.ndarray, middle: np.ndarray) -> np.ndarray:
-        """Cosine of each text to the topic beside it, measured as that of a label is."""
+    def closeness(self, said: np.ndarray, vectors: np.ndarray, middle: np.ndarray) -> np.ndarray:
+        """Cosine of what is said, as unit vectors, to the topic beside each, measured as that of a label is."""
         self._encode()
-        if not texts:
-            return np.empty(0)
-        said = _unit(self._encoder.encode(texts) - self._middle)
-        return np.asarray((said * _unit(vectors - middle)).sum(axis=1))
+        return np.asarray((_unit(said - self._middle) * _unit(vectors - middle)).sum(axis=1))
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of texts, (texts, dimensions); each distinct one is encoded once."""
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        encoded = self._encoder.encode(list(places)) if places else np.empty((0, 1), dtype=np.float32)
+        return np.asarray(encoded[[places[text] for text in texts]])
+
+    def said(self) -> np.ndarray:
+        """Unit vectors of the labels as they are written, (labels, dimensions): what a name that is a label says."""
+        self._encode()
+        return self._said
 
     def _encode(self) -> np.ndarray:
         if self._vectors is None:
             encoded = self._encoder.encode([said.format(label) for said in _SAID for label in headings()])
-            labels = _unit(encoded.reshape(len(_SAID), len(headings()), -1).mean(axis=0))
+            encoded = encoded.reshape(len(_SAID), len(headings()), -1)
+            labels = _unit(encoded.mean(axis=0))
+            self._said = encoded[_SAID.index("{}")]
             self._middle = labels.mean(axis=0)
             self._requests = self._encoder.encode(_REQUESTS).mean(axis=0)
             vectors = _unit(labels - self._middle)

@@ -23,7 +23,7 @@ from clio_dagster.analyst.offline.headings import (
     harm_share,
     ranked,
 )
-from clio_dagster.analyst.offline.writing import joined, listed, overlap, sentence, stems
+from clio_dagster.analyst.offline.writing import beside, joined, listed, overlap, sentence, stems
 from clio_dagster.analyst.protocol import Node, ParentSample, Summary
 from clio_dagster.privacy.vocabulary import tokenize, violations
 from clio_dagster.privacy.word_lists import (
@@ -197,12 +197,12 @@ def _names(
     first = near[0][0]
     left = share @ (each[:, headings().index(first)] < _LEFT_OUT)
     if left >= _BESIDE:
-        yield from ((sentence(joined(pair)), pair) for pair in pairs[:3])
+        yield from ((sentence(beside(pair)), pair) for pair in pairs[:3])
     if left >= _MOST:
         yield sentence(NO_SUBJECT[0]), []
     as_near = [label for label, score in near[:6] if score >= near[0][1] - 0.08]
     yield from ((sentence(label), [label]) for label in as_near)
-    yield from ((sentence(joined(pair)), pair) for pair in pairs)
+    yield from ((sentence(beside(pair)), pair) for pair in pairs)
     apart = [word for word in shared if not stems([word]) & stems(first.split())]
     for word in apart:
         yield f"{sentence(first)}: {word}", [first]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import polars as pl
@@ -39,6 +39,9 @@ _KEPT = 40
 _LENGTH = (0.0, 0.62, 0.95, 1.0, 1.0, 0.95, 0.85, 0.75)
 """How well a span of so many words reads as a name, by its number of words."""
 
+_NOUN = 0.25
+"""Share of a phrase's uses after an article or the like from which it is taken for a thing."""
+
 MAIN = 0.6
 """Share of its texts from which a language is the topic's: below it no phrase of one language stands for all."""
 
@@ -57,6 +60,8 @@ class Phrase:
     score: float
     is_act: bool  # said as something to do ("transfer money"), in English
     share: float  # of the sample's texts that hold its telling words
+    texts: int  # that hold the phrase itself
+    is_thing: bool  # said after an article or the like often enough to be a noun, in English
     is_whole: bool  # not a piece of somebody's sentence ("long to cook", "do you have")
 
 
@@ -149,13 +154,21 @@ def _by_coverage(
 def _phrase(row: dict[str, Any], weights: dict[str, float]) -> Phrase:
     words: tuple[str, ...] = tuple(row["words"])
     content = frozenset(word for word in words if weights.get(word, 0.0) > 0)
-    whole = not (row["loose"] or row["ends_oddly"] or INNER_VERBS & set(words[1:]) or _is_past(words))
-    return Phrase(words, row["text"], content, row["score"], row["is_act"], 0.0, whole)
+    broken = row["loose"] or row["ends_oddly"] or INNER_VERBS & set(words[1:])
+    whole = not (broken or _is_past(words) or _is_a_wish(words))
+    return Phrase(
+        words, row["text"], content, row["score"], row["is_act"], 0.0, row["texts"], row["is_thing"], whole
+    )
 
 
 def _is_past(words: tuple[str, ...]) -> bool:
     """Whether a phrase tells what somebody did ("inherited the repository")."""
     return words[0].endswith("ed") and len(words) > 1 and words[1] in ACTED_ON
+
+
+def _is_a_wish(words: tuple[str, ...]) -> bool:
+    """Whether a phrase holds what comes before an act ("wanted to remember")."""
+    return any(first in WANTS_TO and second == "to" for first, second in pairwise(words))
 
 
 def _pairs_hold(words: Sequence[str], sample: NamingSample) -> bool:
@@ -234,6 +247,7 @@ def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
             text=pl.col("shown").mode().sort().first(),
             asked=asked,
             named=named,
+            uses=pl.len(),
             loose=pl.col("loose").first(),
             ends_oddly=pl.col("ends_oddly").first(),
             vague_ends=pl.col("vague_start").first().cast(pl.Int8)
@@ -242,10 +256,14 @@ def _spans(words: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             is_act=pl.when(is_verb)
             .then(pl.col("asked") >= pl.col("named"))
-            .when(pl.col("words").list.get(1, null_on_oob=True).is_in(pl.Series(ACTED_ON).implode()))
+            .when(
+                pl.col("words").list.get(1, null_on_oob=True).is_in(pl.Series(ACTED_ON).implode())
+                & ~pl.col("words").list.first().str.contains(ODD_ENDING)
+            )
             .then(pl.lit(True))
             .otherwise((pl.col("asked") > 2 * pl.col("named")) & (pl.col("asked") > 1))
         )
+        .with_columns(is_thing=pl.col("named") >= _NOUN * pl.col("uses"))
         .sort("sample", "words")
         .with_row_index("span")
     )

@@ -21,6 +21,9 @@ one."""
 KEPT_WHOLE = 240
 """Characters up to which a message of one or two sentences is its own best statement of the request."""
 
+SAYS_ENOUGH, SAYS_ENOUGH_UNSPACED = 15, 6
+"""Characters from which a question stands by itself, in scripts with and without spaces: "Why?" does not."""
+
 PARAGRAPH = 400
 """A line longer than this, beside shorter ones, reads as pasted material rather than as the user speaking."""
 
@@ -101,8 +104,9 @@ def find_requests(turns: pl.DataFrame) -> pl.DataFrame:
     absent.
 
     The first turn that says something is the one that counts; greetings and bare calls for help are passed
-    over while a later turn has more. Within a long turn, the sentence that asks, and the one before it where
-    both fit.
+    over while a later turn has more. Of a short turn that asks twice, what it asks first: the vector of two
+    requests lies near neither. Within a long turn, the sentence that asks, and the one before it where both
+    fit.
     """
     sentences = _sentences(turns)
     if sentences.is_empty():
@@ -122,6 +126,8 @@ def find_requests(turns: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(
             whole=(pl.col("length") <= KEPT_WHOLE) & (pl.col("count") <= 2),
+            asks_twice=pl.col("asks").all().over("row") & (pl.col("count") == 2),
+            opens=pl.col("place") == pl.col("place").min().over("row"),
             best=pl.col("score") == pl.col("score").max().over("row"),
         )
         .with_columns(best=pl.col("best") & (pl.col("best").cast(pl.Int32).cum_sum().over("row") == 1))
@@ -133,7 +139,11 @@ def find_requests(turns: pl.DataFrame) -> pl.DataFrame:
                 <= LONGEST_REQUEST
             )
         )
-        .filter(pl.col("whole") | pl.col("best") | pl.col("before"))
+        .filter(
+            pl.when(pl.col("whole") & pl.col("asks_twice"))
+            .then("opens")
+            .otherwise(pl.col("whole") | pl.col("best") | pl.col("before"))
+        )
         .group_by("row", "language", "turn", maintain_order=True)
         .agg(request=pl.col("sentence"))
     )
@@ -182,8 +192,8 @@ def _sentences(turns: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judge(sentences: pl.DataFrame, language: str) -> pl.DataFrame:
-    """Add `emptiness` (0 says something, 1 a bare call for help, 2 a greeting) and `score`, how like an
-    ask."""
+    """Add `emptiness` (0 says something, 1 a bare call for help, 2 a greeting), `asks`, whether it asks something
+    that stands by itself, and `score`, how like an ask."""
     patterns = _patterns(language)
     sentence = pl.col("sentence")
     if patterns["greeting"]:
@@ -198,6 +208,8 @@ def _judge(sentences: pl.DataFrame, language: str) -> pl.DataFrame:
     question = text.str.contains(r"[?？؟]")
     return sentences.with_columns(
         emptiness=pl.when(greeting).then(2).when(vague).then(1).otherwise(0).cast(pl.Int8),
+        asks=(asks | question)
+        & (text.str.len_chars() >= (SAYS_ENOUGH_UNSPACED if language in UNSPACED else SAYS_ENOUGH)),
         score=(
             asks.cast(pl.Int32) * 3
             + question.cast(pl.Int32) * 2

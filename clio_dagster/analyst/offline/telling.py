@@ -8,14 +8,17 @@ phrases is in phrases.py; which words are supported is decided in privacy/vocabu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 
 from clio_dagster.analyst.offline.english import NUMBER_WORDS, VAGUE
 from clio_dagster.analyst.offline.tongues import tongues
 from clio_dagster.analyst.protocol import NamingSample
+from clio_dagster.privacy.given_names import GIVEN
 from clio_dagster.privacy.segmentation import segment
 from clio_dagster.privacy.word_lists import (
+    fold,
     frequent_words,
     function_words,
     generic_words,
@@ -65,7 +68,8 @@ def sample_words(samples: Sequence[NamingSample]) -> pl.DataFrame:
             pl.col("function", "frequent").fill_null(False),
             allowed=(pl.col("supported") | pl.col("generic")).fill_null(False)
             & ~pl.col("word").str.contains(r"\p{N}")
-            & ~among("word", NUMBER_WORDS),
+            & ~among("word", NUMBER_WORDS)
+            & ~among("word", _given_names()),
         )
         .with_columns(
             telling=pl.col("allowed")
@@ -88,6 +92,13 @@ def sample_words(samples: Sequence[NamingSample]) -> pl.DataFrame:
         )
         .sort("text", "place")
     )
+
+
+@cache
+def _given_names() -> frozenset[str]:
+    """Given names, which stand in no name however many share them, and with the English genitive."""
+    names = {fold(name) for name in GIVEN}
+    return frozenset(names | {f"{name}'s" for name in names})
 
 
 def _listed() -> pl.DataFrame:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from clio_dagster.privacy.word_lists import function_words
+
 MOST_WORDS = 10
 """Words of the longest name (paper, G.5)."""
 
@@ -27,12 +29,41 @@ def joined(labels: Sequence[str]) -> str:
     return ", and ".join(labels)
 
 
+def beside(labels: Sequence[str]) -> str:
+    """Labels as one name, which says no "and" twice: "food and drink, games for parties"."""
+    text = joined(labels)
+    return text if text.split().count("and") < 2 else ", ".join(labels)
+
+
 def stems(words: Iterable[str]) -> set[str]:
     """The words without common endings, good enough to see that "cards" repeats "card"."""
     return {
         word.removesuffix("'s").rstrip("s").removesuffix("ing").removesuffix("ed").rstrip("se") or word
         for word in words
     }
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a name, folded."""
+    return text.replace(",", " ").replace(":", " ").casefold().split()
+
+
+def sense(text: str) -> frozenset[str]:
+    """The words without their endings and those of grammar: "credit card" and "a list of credit cards" differ in
+    "list" alone."""
+    words = words_of(text)
+    return frozenset(stems([word for word in words if word not in function_words("en")] or words))
+
+
+def distinct(words: Sequence[str], used: set[str]) -> list[str]:
+    """The words, one of each stem, without those that are used already."""
+    seen = set(used)
+    kept = []
+    for word in words:
+        if not stems([word]) & seen:
+            kept.append(word)
+            seen |= stems([word])
+    return kept
 
 
 def overlap(one: str, other: str) -> bool:
