@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from clio_dagster.analyst.protocol import NamingSample, Vocabulary
+from clio_dagster.clusters.vectors import stacked
 from clio_dagster.privacy.accounts import owner
 
 INSIDE = OUTSIDE = 50
@@ -46,7 +47,7 @@ def naming_samples(
     if passing.is_empty():
         return []
     ids = passing["cluster_id"].to_list()
-    centroids = np.array(passing["centroid"].to_list(), dtype=np.float32)
+    centroids = stacked(passing["centroid"])
     rows = (
         members.with_row_index("row")
         .filter(pl.col("counted") & pl.col("cluster_id").is_in(ids))

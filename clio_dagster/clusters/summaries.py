@@ -13,7 +13,7 @@ from clio_dagster.analyst.protocol import Analyst, NamingSample, Summary, Vocabu
 from clio_dagster.clusters.sampling import naming_samples
 from clio_dagster.privacy.alike import began, traffic_of
 from clio_dagster.privacy.naming import named as named_by
-from clio_dagster.privacy.vocabulary import support, violations
+from clio_dagster.privacy.vocabulary import support, violations_of
 from clio_dagster.settings import Settings
 from clio_dagster.tables import CLUSTER_SUMMARIES, VOCABULARIES
 
@@ -99,12 +99,13 @@ def _standing(
         .select("topic", "name", "description")
         .iter_rows()
     }
+    known = [place for place, topic in enumerate(topics) if topic in had]
+    texts = [text for place in known for text in (had[topics[place]].name, had[topics[place]].description)]
+    broken = violations_of(texts, [vocabularies[place] for place in known for _ in range(2)])
     return {
-        place: had[topic]
-        for place, (topic, vocabulary) in enumerate(zip(topics, vocabularies, strict=True))
-        if topic in had
-        and not violations(had[topic].name, vocabulary)
-        and not violations(had[topic].description, vocabulary)
+        place: had[topics[place]]
+        for number, place in enumerate(known)
+        if not any(broken[2 * number : 2 * number + 2])
     }
 
 

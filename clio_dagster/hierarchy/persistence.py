@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from clio_dagster.analyst.protocol import Summary, Vocabulary
-from clio_dagster.privacy.vocabulary import violations
+from clio_dagster.privacy.vocabulary import violations_of
 
 SAME_PARENT = 0.5
 """Least overlap (Jaccard, of the base topics below) of two parents that may be one topic."""
@@ -61,20 +61,18 @@ def kept_summaries(
         topic: Summary(name, description)
         for topic, name, description in previous.select("topic", "name", "description").iter_rows()
     }
-    kept: list[Summary | None] = []
+    known = [place for place, topic in enumerate(topics) if topic in before]
+    texts = [
+        text for place in known for text in (before[topics[place]].name, before[topics[place]].description)
+    ]
+    broken = violations_of(texts, [vocabularies[place] for place in known for _ in range(2)])
+    kept: list[Summary | None] = [None] * len(topics)
     used: set[str] = set()
-    for topic, vocabulary in zip(topics, vocabularies, strict=True):
-        summary = before.get(topic)
-        if (
-            summary is None
-            or summary.name.casefold() in used
-            or violations(summary.name, vocabulary)
-            or violations(summary.description, vocabulary)
-        ):
-            kept.append(None)
-        else:
+    for number, place in enumerate(known):
+        summary = before[topics[place]]
+        if summary.name.casefold() not in used and not any(broken[2 * number : 2 * number + 2]):
             used.add(summary.name.casefold())
-            kept.append(summary)
+            kept[place] = summary
     return kept
 
 

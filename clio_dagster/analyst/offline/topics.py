@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from clio_dagster.analyst.offline.candidates import MIXED, Name, Topic, topics_of
+from clio_dagster.analyst.offline.candidates import ALONE, MIXED, Name, Topic, topics_of
 from clio_dagster.analyst.offline.describing import descriptions
 from clio_dagster.analyst.offline.headings import FAINT, Headings, Labels
 from clio_dagster.analyst.offline.phrases import Phrase
@@ -30,9 +30,6 @@ from clio_dagster.privacy.word_lists import LANGUAGE_NAMES, headings
 
 _CHECKED = 12
 """Names of each cluster that are checked for P5 at once; few clusters need another."""
-
-_ALONE = 0.25
-"""Weight from which one word tells a cluster from another with the same label."""
 
 
 def name_topics(samples: Sequence[NamingSample], labels: Headings) -> list[Summary]:
@@ -117,7 +114,7 @@ def _told_apart(label: str, phrases: Sequence[Phrase], words: Mapping[str, float
     apart = distinct(list(words), stems(label.split()))
     for one, other in zip(apart[0:6:2], apart[1:6:2], strict=False):
         yield Name(f"{sentence(label)}: {one}, {other}", labels=(label,), words=(one, other))
-    for word in (word for word in apart[:4] if words[word] >= _ALONE):
+    for word in (word for word in apart[:4] if words[word] >= ALONE):
         yield Name(f"{sentence(label)}: {word}", labels=(label,), words=(word,))
 
 
