@@ -40,6 +40,10 @@ from resources.spool import Rows, Spool
 WAIT_SECONDS = 0.5
 """Between two tries to open the file while another program has it."""
 
+STREAMING_MEMORY = "1GB"
+"""What DuckDB may hold of a slice that comes in chunks. Of what it has written it keeps as much as it may: 2 GB of a
+million vectors. A row group of vectors takes 250 MB, and each thread fills one."""
+
 _SLICES = f"{SCHEMA}.slices"
 _SETUP = f"""
     create schema {SCHEMA};
@@ -322,9 +326,17 @@ def _delete_slice(connection: duckdb.DuckDBPyConnection, table: Table, values: d
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Rows) -> None:
     if rows.height:
-        connection.register("incoming", rows if isinstance(rows, pl.DataFrame) else _streamed(rows))
+        if isinstance(rows, pl.DataFrame):
+            connection.register("incoming", rows)
+        else:
+            # Who writes is alone in DuckDB; where this fails, DuckDB ends, and its limit with it.
+            limit = connection.execute("select current_setting('memory_limit')").fetchall()[0][0]
+            connection.execute(f"set memory_limit = '{STREAMING_MEMORY}'")
+            connection.register("incoming", _streamed(rows))
         connection.execute(f"insert into {SCHEMA}.{quoted(table.name)} by name select * from incoming")
         connection.unregister("incoming")
+        if not isinstance(rows, pl.DataFrame):
+            connection.execute(f"set memory_limit = '{limit}'")
 
 
 def _streamed(spool: Spool) -> Any:

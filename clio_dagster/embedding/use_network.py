@@ -28,8 +28,8 @@ BEFORE, AFTER = 2, 2
 GROUP_TOKENS = 16_384
 """Tokens of the texts that share their distinct tokens. A group of nothing but distinct ones would take 250 MB."""
 
-BATCH_TOKENS = 512
-"""Tokens at a time after that: what they need stays in a core's cache."""
+BATCH_TOKENS = 1_024
+"""Tokens at a time after that: 5 MB of features. 512 is 7% slower, 256 as well."""
 
 BLOCKS = 17
 """The table of embeddings has a scale and an offset for each of so many blocks, over which token ids go in turn."""
