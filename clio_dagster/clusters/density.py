@@ -40,7 +40,8 @@ def density_clusters(
     """Label of each row (int32): from 0, without gaps, in the order of first appearance; NOISE in no cluster.
 
     Parameters as of kmeans.spherical_kmeans, but that density has no start, and a seeded UMAP one thread: `starts`
-    and `threads` change nothing. At most `clusters` come back, fewer where there are fewer peaks of density; one, without noise, where there is none.
+    and `threads` change nothing. At most `clusters` come back, fewer where there are fewer peaks of density; one,
+    without noise, where there is none.
     Rows that are not trained, or beyond MOST_ROWS, take the nearest centroid; they are noise where they lie
     further from it than each row that made it. Deterministic for a seed, on one kind of machine.
     """
