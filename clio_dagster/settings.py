@@ -243,7 +243,7 @@ class Settings(BaseSettings):
     )
     clusterer: Literal["auto", "kmeans", "hdbscan"] = Field(
         "auto",
-        description="How base clusters are found: k-means, or UMAP and HDBSCAN; `auto` is what measured best.",
+        description="How base clusters are found: k-means, or UMAP and HDBSCAN; `auto` is k-means.",
     )
     outliers: Literal["assign", "noise"] = Field(
         "assign",

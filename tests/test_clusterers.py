@@ -125,8 +125,8 @@ def test_of_many_rows_small_clusters_are_joined(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(starts, "PARTS", 40)
     monkeypatch.setattr(starts, "MOST_ROWS", 120)
     vectors = np.concatenate([around(2 * axis, 30, seed=axis, spread=0.1) for axis in range(5)])
-    found = starts.ward_starts(vectors, 5, seed=0, threads=1)
+    found = starts.ward_starts(vectors, np.arange(150), 5, seed=0, threads=1)
 
     assert found is not None
-    assert np.array_equal(found, starts.ward_starts(vectors, 5, seed=0, threads=2))
+    assert np.array_equal(found, starts.ward_starts(vectors, np.arange(150), 5, seed=0, threads=2))
     assert sorted(found.argmax(axis=1).tolist()) == [0, 2, 4, 6, 8]

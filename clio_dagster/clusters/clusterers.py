@@ -28,5 +28,5 @@ class Clusterer(Protocol):
 
 
 def clusterer_of(settings: Settings) -> Clusterer:
-    """The one that CLIO_CLUSTERER names; `auto` is k-means at every size (docs/quality.md)."""
+    """The one that CLIO_CLUSTERER names; `auto` is k-means at every size (how far measured: docs/quality.md)."""
     return density_clusters if settings.clusterer == "hdbscan" else spherical_kmeans

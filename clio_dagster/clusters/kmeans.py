@@ -30,11 +30,10 @@ def spherical_kmeans(
 ) -> np.ndarray:
     """Label of each row (int32): from 0, without gaps, in the order of first appearance.
 
-    `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them;
-    the rest begin at random rows. `trained` (Boolean) says which rows move centroids, all where not given; the
-    others are only assigned. `clusters` is what is asked for; fewer come back where clusters end empty
-    (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads. One
-    start: neither further ones nor k-means++ agreed better with labels where measured.
+    `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them; the rest
+    begin at random rows; without any, starts.py says where. `trained` (Boolean) says which rows move centroids, all
+    where not given; the others are only assigned. `clusters` is what is asked for; fewer come back where clusters end
+    empty (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads.
     """
     points = np.ascontiguousarray(vectors, dtype=np.float32)
     sample = np.arange(len(points)) if trained is None else np.flatnonzero(trained)
@@ -45,7 +44,7 @@ def spherical_kmeans(
         sample = np.sort(np.random.default_rng(seed).choice(sample, TRAINING_ROWS, replace=False))
     if len(sample) * clusters <= COMPARED:
         if starts is None or not len(starts):
-            starts = ward_starts(points[sample], clusters, seed=seed, threads=threads)
+            starts = ward_starts(points, sample, clusters, seed=seed, threads=threads)
         return without_gaps(_lloyd(points, sample, clusters, seed, threads, starts))
     centroids, found = coarse_to_fine(points, sample, clusters, seed=seed, threads=threads, starts=starts)
     labels = np.empty(len(points), dtype=np.int32)
