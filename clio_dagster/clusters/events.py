@@ -100,9 +100,7 @@ def _appeared(
     )
     others: list[str | None] = [None] * len(rows)
     if len(rows) and len(newest):
-        one, all_ = (
-            np.stack(each["centroid"].cast(pl.List(pl.Float32)).to_numpy()) for each in (appeared, newest)
-        )
+        one, all_ = (np.array(each["centroid"].to_list(), np.float32) for each in (appeared, newest))
         if one.shape[1] == all_.shape[1]:
             found = nearest(one, np.arange(len(one)), all_, seed=seed, threads=threads)
             others = newest["topic"].gather(found).to_list()
