@@ -15,7 +15,7 @@ OWN_SHARE = 0.5
 
 CHANCE = 1e-6
 """Greatest probability that a group of no topic of its own has as many conversations of the date, given the cluster
-that it lies in: below one false seed in a hundred dates of 10,000 clusters."""
+that it lies in: over 10,000 clusters, one in a hundred dates."""
 
 PIECES = 3
 """A new topic may lie on the border of as many clusters: a piece with a third of what is needed counts towards it."""
@@ -25,7 +25,7 @@ SAME = 0.8
 random (0.955, lineage.py)."""
 
 ITERATIONS = 10
-"""Of 2-means; on labelled requests nothing moved after six."""
+"""Most steps of 2-means; it ends where no row moves."""
 
 
 def births(
