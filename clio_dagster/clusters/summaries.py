@@ -54,9 +54,9 @@ def summarise(
         passing.select("cluster_id", "topic"), on="cluster_id", how="inner", maintain_order="left"
     )
     vocabularies = support(words, settings=settings, key=key, traffic=traffic_of(texts["started_at"]))
-    samples = naming_samples(
-        passing, named, vectors[named["vector_row"].to_numpy()], vocabularies, seed=settings.seed
-    )
+    # Rows are in order and each once: where none is missing, the vectors are those that are there.
+    beside = vectors if len(named) == len(vectors) else vectors[named["vector_row"].to_numpy()]
+    samples = naming_samples(passing, named, beside, vocabularies, seed=settings.seed)
     chosen = chosen_names(
         passing["topic"].to_list(),
         samples,

@@ -44,8 +44,11 @@ def audit_summaries(samples: Sequence[AuditSample]) -> list[int]:
     tokens = tokenize(texts, pl.Series([""] * len(texts)))
     generic = pl.Series(sorted(every_generic_word()), dtype=pl.String).implode()
     sensitive = pl.Series(sorted(sensitive_words()), dtype=pl.String).implode()
-    shares = tokens.group_by("row").agg(
-        generic=pl.col("word").is_in(generic).mean(), hurts=pl.col("word").is_in(sensitive).any()
+    # Looked up before grouping: within a group, the list would be held once for each of its words.
+    shares = (
+        tokens.with_columns(generic=pl.col("word").is_in(generic), hurts=pl.col("word").is_in(sensitive))
+        .group_by("row")
+        .agg(pl.col("generic").mean(), pl.col("hurts").any())
     )
     row = pl.col("row")
     scored = (
