@@ -27,6 +27,11 @@ def inertia(rows: np.ndarray, labels: np.ndarray) -> float:
     return float(len(rows) - np.linalg.norm(sums, axis=1).sum())
 
 
+def split_and_merged(rows: np.ndarray, labels: np.ndarray, least: int, aimed_at: int) -> np.ndarray:
+    everyone = np.ones(len(rows), dtype=bool)
+    return refined(rows, labels, everyone, least=least, aimed_at=aimed_at, seed=0, threads=1)
+
+
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kmeans, "COMPARED", 0)
@@ -78,27 +83,34 @@ def test_the_nearest_centroid_is_looked_for_in_the_cells_around() -> None:
 def test_a_cluster_of_two_topics_is_split_and_one_of_one_is_not() -> None:
     rows, topics = blobs([120, 60, 200], spread=0.8)
     together = (topics == 2).astype(np.int32)
-    labels = refined(rows, together, least=25, aimed_at=100, seed=0, threads=1)
+    labels = split_and_merged(rows, together, least=25, aimed_at=100)
     assert len(set(labels.tolist())) == 3
     assert all((labels[topics == topic] == labels[topics == topic][0]).mean() > 0.98 for topic in range(3))
 
 
 def test_no_part_of_a_split_is_smaller_than_a_topic_may_be() -> None:
     rows, topics = blobs([200, 20], spread=0.5)
-    labels = refined(rows, np.zeros(len(topics), np.int32), least=25, aimed_at=100, seed=0, threads=1)
+    labels = split_and_merged(rows, np.zeros(len(topics), np.int32), least=25, aimed_at=100)
     assert set(labels.tolist()) == {0}
 
 
 def test_two_clusters_of_one_topic_are_merged_and_neighbours_are_not() -> None:
     rows, topics = blobs([200, 100], spread=0.8)
     halved = np.where(topics == 0, np.arange(len(topics)) % 2, 2).astype(np.int32)
-    labels = refined(rows, halved, least=200, aimed_at=100, seed=0, threads=1)
+    labels = split_and_merged(rows, halved, least=200, aimed_at=100)
     assert len(set(labels.tolist())) == 2
     assert len({*zip(labels.tolist(), topics.tolist(), strict=True)}) == 2
 
 
 def test_where_everything_is_alike_it_does_not_all_become_one() -> None:
     rows, _ = blobs([1000], spread=0.2)
-    labels = refined(rows, np.arange(1000, dtype=np.int32) // 50, least=600, aimed_at=50, seed=0, threads=1)
+    labels = split_and_merged(rows, np.arange(1000, dtype=np.int32) // 50, least=600, aimed_at=50)
     assert np.bincount(labels).max() <= 200
     assert labels.max() + 1 < 20
+
+
+def test_who_floods_a_window_cannot_split_a_topic() -> None:
+    rows, topics = blobs([120, 300], spread=0.5)
+    one = np.zeros(len(topics), np.int32)
+    labels = refined(rows, one, topics == 0, least=25, aimed_at=100, seed=0, threads=1)
+    assert set(labels.tolist()) == {0}

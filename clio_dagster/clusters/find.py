@@ -93,6 +93,7 @@ def find_clusters(
         labels = refined(
             vectors,
             labels,
+            trained,
             least=settings.min_conversations,
             aimed_at=settings.base_cluster_size,
             seed=settings.seed,

@@ -26,58 +26,70 @@ STEPS = 10
 
 
 def refined(
-    vectors: np.ndarray, labels: np.ndarray, *, least: int, aimed_at: int, seed: int, threads: int
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    trained: np.ndarray,
+    *,
+    least: int,
+    aimed_at: int,
+    seed: int,
+    threads: int,
 ) -> np.ndarray:
     """Labels (int32, without gaps) after the split test and the merge test.
 
-    `vectors`: unit rows; `labels` from 0 without gaps. Both parts of a split have `least` rows or more. `aimed_at` is
-    the size that clusters are asked to have.
+    `vectors`: unit rows; `labels` from 0 without gaps; `trained` (Boolean) says which rows are looked at, the others
+    go with them. Both parts of a split have `least` such rows or more. `aimed_at` is the size that clusters are asked
+    to have.
     """
     if not len(labels):
         return labels
-    labels = _split(vectors, labels, least, seed)
-    labels = _merge(vectors, labels, LARGEST * aimed_at, threads)
+    labels = _split(vectors, labels, trained, least, seed)
+    labels = _merge(vectors, labels, trained, LARGEST * aimed_at, threads)
     return np.unique(labels, return_inverse=True)[1].astype(np.int32)
 
 
-def _split(vectors: np.ndarray, labels: np.ndarray, least: int, seed: int) -> np.ndarray:
+def _split(vectors: np.ndarray, labels: np.ndarray, trained: np.ndarray, least: int, seed: int) -> np.ndarray:
     found = labels.astype(np.int32, copy=True)
     clusters = int(labels.max(initial=-1)) + 1
     order, edges = by_label(labels, clusters)
     draw = np.random.default_rng(seed)
     for cluster in range(clusters):
         rows = order[edges[cluster] : edges[cluster + 1]]
-        if len(rows) < 2 * least:
+        looked_at = trained[rows]
+        if looked_at.sum() < 2 * least:
             continue
-        second = _second_topic(vectors[rows], draw)
-        if least <= second.sum() <= len(rows) - least:
+        points = vectors[rows]
+        apart = _apart(points[looked_at], draw)
+        if apart is None:
+            continue
+        second = points @ apart > 0
+        if least <= (second & looked_at).sum() <= looked_at.sum() - least:
             found[rows[second]] = clusters
             clusters += 1
     return found
 
 
-def _second_topic(rows: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Which rows are of a second topic (Boolean); none where there is one."""
+def _apart(rows: np.ndarray, draw: np.random.Generator) -> np.ndarray | None:
+    """The direction from one topic to the other; None where there is one."""
     fitted = draw.permutation(len(rows)) % 2 == 0
     fit, held_out = rows[fitted], rows[~fitted]
     side = fit @ _axis(fit - fit.mean(axis=0)) > 0
     for _ in range(STEPS):
         if side.all() or not side.any():
-            return np.zeros(len(rows), dtype=bool)
+            return None
         middles = _middles(fit, side)
         moved = fit @ (middles[1] - middles[0]) > 0
         if (moved == side).all():
             break
         side = moved
-    other = held_out @ (middles[1] - middles[0]) > 0
+    apart = middles[1] - middles[0]
+    other = held_out @ apart > 0
     if not 1 < other.sum() < len(other) - 1 or side.all() or not side.any():
-        return np.zeros(len(rows), dtype=bool)
+        return None
     again = _middles(held_out, other)
     # A middle of few rows points away from the topic's own: by so much do those of the same half differ.
     scatter = float(np.prod(np.clip((_middles(fit, side) * again).sum(axis=1), 0.01, 1.0)))
-    if float(again[0] @ again[1]) >= TWO_TOPICS * scatter**0.5:
-        return np.zeros(len(rows), dtype=bool)
-    return np.asarray(rows @ (middles[1] - middles[0]) > 0)
+    return None if float(again[0] @ again[1]) >= TWO_TOPICS * scatter**0.5 else apart
 
 
 def _axis(centred: np.ndarray) -> np.ndarray:
@@ -93,17 +105,20 @@ def _middles(rows: np.ndarray, side: np.ndarray) -> np.ndarray:
     return normalized(np.stack([rows[~side].mean(axis=0), rows[side].mean(axis=0)]))
 
 
-def _merge(vectors: np.ndarray, labels: np.ndarray, largest: int, threads: int) -> np.ndarray:
+def _merge(
+    vectors: np.ndarray, labels: np.ndarray, trained: np.ndarray, largest: int, threads: int
+) -> np.ndarray:
     """Pairs that are each other's nearest are merged, round by round."""
     import faiss
 
     faiss.omp_set_num_threads(threads)
     clusters = int(labels.max(initial=-1)) + 1
-    sizes = np.bincount(labels, minlength=clusters)
+    sizes = np.bincount(labels[trained], minlength=clusters)
     order, edges = by_label(labels, clusters)
-    sums = np.stack(
-        [vectors[order[edges[at] : edges[at + 1]]].sum(axis=0, dtype=np.float64) for at in range(clusters)]
-    )
+    sums = np.zeros((clusters, vectors.shape[1]), dtype=np.float64)
+    for cluster in range(clusters):
+        rows = order[edges[cluster] : edges[cluster + 1]]
+        sums[cluster] = vectors[rows[trained[rows]]].sum(axis=0, dtype=np.float64)
     into = np.arange(clusters)
     while True:
         alive = np.flatnonzero(sizes)
