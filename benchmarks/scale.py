@@ -47,6 +47,7 @@ DATE_STAGES = (
 ROWS_AT_ONCE = 65_536
 
 DOCS = Path(__file__).parents[1] / "docs"
+IMAGE = "![Seconds of the engine against conversations in the window](images/scale.svg)"
 MARKS = ("<!-- benchmarks.scale -->", "<!-- /benchmarks.scale -->")
 
 
@@ -111,7 +112,7 @@ def write(table: pl.DataFrame) -> None:
     text = "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in body)])
     path = DOCS / "performance.md"
     before, rest = path.read_text().split(MARKS[0])
-    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+    path.write_text(f"{before}{MARKS[0]}\n{text}\n\n{IMAGE}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
 
 
 def measure(rows: int, folder: Path, threads: int) -> list[dict[str, object]]:
