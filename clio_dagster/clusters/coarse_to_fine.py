@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from clio_dagster.clusters.lloyd import lloyd
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, by_label, normalized
 
 NEIGHBOURS = 64
@@ -84,15 +85,9 @@ def _cells(
     points: np.ndarray, rows: np.ndarray, clusters: int, seed: int, threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centroids and labels where each coarse cell is clustered by itself."""
-    import faiss
-
-    faiss.omp_set_num_threads(threads)
     cells = max(2, round(clusters**0.5))
-    coarse = faiss.Kmeans(
-        points.shape[1], cells, niter=COARSE_ITERATIONS, seed=seed, spherical=True, min_points_per_centroid=1
-    )
     drawn = np.random.default_rng(seed).choice(rows, min(len(rows), cells * COARSE_ROWS), replace=False)
-    coarse.train(points[np.sort(drawn)])
+    coarse = lloyd(points[np.sort(drawn)], cells, iterations=COARSE_ITERATIONS, seed=seed, threads=threads)
     cell = np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
@@ -108,16 +103,7 @@ def _cells(
         if not len(inside):
             continue
         within = points[rows[inside]]
-        fine = faiss.Kmeans(
-            points.shape[1],
-            int(count),
-            niter=FINE_ITERATIONS,
-            seed=seed,
-            spherical=True,
-            min_points_per_centroid=1,
-            max_points_per_centroid=max(1, len(inside)),
-        )
-        fine.train(within)
+        fine = lloyd(within, int(count), iterations=FINE_ITERATIONS, seed=seed, threads=threads)
         centroids[found : found + count] = fine.centroids
         labels[inside] = found + fine.index.search(within, 1)[1][:, 0]
         found += count

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from clio_dagster.clusters.coarse_to_fine import coarse_to_fine, nearest
+from clio_dagster.clusters.lloyd import lloyd
 from clio_dagster.clusters.starts import ward_starts
-from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
+from clio_dagster.clusters.vectors import ROWS_AT_ONCE, by_label, normalized
 
 ITERATIONS = 25
 """The objective moves by less than one part in 10,000 after it on the sets measured."""
@@ -58,24 +59,13 @@ def _lloyd(
     points: np.ndarray, sample: np.ndarray, clusters: int, seed: int, threads: int, starts: np.ndarray | None
 ) -> np.ndarray:
     """Labels of all points; `sample`, places in them, moves the centroids."""
-    import faiss
-
-    faiss.omp_set_num_threads(threads)
-    kmeans = faiss.Kmeans(
-        points.shape[1],
-        clusters,
-        niter=ITERATIONS,
-        seed=seed,
-        spherical=True,
-        min_points_per_centroid=1,
-        max_points_per_centroid=len(sample),
-    )
     begin = (
         None
         if starts is None or not len(starts)
         else np.ascontiguousarray(starts[:clusters], dtype=np.float32)
     )
-    kmeans.train(points if len(sample) == len(points) else points[sample], init_centroids=begin)
+    rows = points if len(sample) == len(points) else points[sample]
+    kmeans = lloyd(rows, clusters, iterations=ITERATIONS, seed=seed, threads=threads, starts=begin)
     labels = np.empty(len(points), dtype=np.int64)
     for start in range(0, len(points), ROWS_AT_ONCE):
         _, found = kmeans.index.search(points[start : start + ROWS_AT_ONCE], 1)
@@ -99,8 +89,7 @@ def centroids_of(
     `rows` index `vectors`; `labels` and `counts` (Boolean) stand beside `rows`. A cluster none of whose rows
     counts takes the mean of all of them.
     """
-    order = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[order], np.arange(clusters + 1))
+    order, starts = by_label(labels, clusters)
     means = np.zeros((clusters, vectors.shape[1]), dtype=np.float64)
     for cluster in range(clusters):
         inside = order[starts[cluster] : starts[cluster + 1]]

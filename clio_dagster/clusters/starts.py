@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clio_dagster.clusters.lloyd import lloyd
 from clio_dagster.clusters.vectors import normalized
 
 PARTS = 3_000
@@ -48,19 +49,7 @@ def ward_starts(
 
 def _small(points: np.ndarray, seed: int, threads: int) -> np.ndarray:
     """The sum of the rows of each small cluster."""
-    import faiss
-
-    faiss.omp_set_num_threads(threads)
-    small = faiss.Kmeans(
-        points.shape[1],
-        PARTS,
-        niter=ITERATIONS,
-        seed=seed,
-        spherical=True,
-        min_points_per_centroid=1,
-        max_points_per_centroid=len(points),
-    )
-    small.train(points)
+    small = lloyd(points, PARTS, iterations=ITERATIONS, seed=seed, threads=threads)
     label = small.index.search(points, 1)[1][:, 0]
     sums = np.zeros((PARTS, points.shape[1]), dtype=np.float64)
     np.add.at(sums, label, points)
