@@ -82,12 +82,14 @@ class Spool:
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """The rows anew, some at once; one reader at a time."""
-        wanted = list(columns or self.columns)
+        wanted = self.columns if columns is None else list(columns)
         for batch in self.batches(wanted):
             yield pl.DataFrame(batch).select(wanted)
 
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
-        """All rows of some columns."""
+        """All rows of some columns; of no columns no rows, as in a frame."""
+        if not columns:
+            return self.empty.select(columns)
         return pl.concat([self.empty.select(columns), *self.chunks(columns)])
 
     def beside(self) -> BinaryIO:

@@ -46,6 +46,8 @@ def test_chunks_hash_and_read_like_the_frame(name: str, rows: int, tmp_path: Pat
     assert spool.content_hash() == stored_hash(table, frame)
     assert_frame_equal(spool.read(list(table.schema)), frame.select(*table.schema))
     assert_frame_equal(columns_of(spool, ["language", "none such"]), frame.select("language"))
+    spool.close()
+    assert columns_of(spool, ["none such"]).is_empty()
 
 
 def test_a_slice_of_one_chunk_is_held_as_the_frame_it_is(tmp_path: Path) -> None:
