@@ -21,6 +21,7 @@ USES = (
     "window_days",
     "seed",
     "base_cluster_size",
+    "max_clusters",
     "clusterer",
     "outliers",
     "min_conversations",

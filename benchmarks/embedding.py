@@ -7,19 +7,16 @@ The first embeds texts of 43 tokens, cut from the project's synthetic corpus in 
 in one process: medians over the turns, and the lowest cosine between the two's vectors of one text.
 
 The second lands N conversations of one day and language, and materializes raw_conversations, facets and embeddings by
-their assets, checks included, each in a process of its own, whose peak memory it prints. The conversations are 5,000 of
-the synthetic corpus, repeated, each time with another account, and with another beginning of the first message so often
-that about SHARE of the N requests are distinct: so many are embedded. Landing has a benchmark of its own: its file is
-written here as it writes it.
+their assets, checks included, each in a process of its own, whose seconds and peak memory it prints. The conversations
+are 5,000 of the synthetic corpus, repeated, each time with another account, and with another beginning of the first
+message so often that about SHARE of the N requests are distinct: so many are embedded. Landing has a benchmark of its
+own: its file is written here as it writes it.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,11 +29,14 @@ import numpy as np
 import orjson
 import polars as pl
 
+from benchmarks.staged import Row, cost, materialized, tell
+
 TOKENS = 43
 TURNS = 3
 DAY, LANGUAGE = date(2026, 11, 1), "en"
 BASE = 5_000
 PARTITION = f"{DAY}|{LANGUAGE}"
+GIVEN = "landed"
 STAGES = ("raw_conversations", "facets", "embeddings")
 
 
@@ -53,7 +53,8 @@ def main() -> None:
         run_stage(arguments.stage, arguments.rows, arguments.distinct)
     elif arguments.rows:
         with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="clio-embedding-") as folder:
-            measure(arguments.rows, arguments.distinct, Path(folder), arguments.threads)
+            rows = measure(arguments.rows, arguments.distinct, Path(folder), arguments.threads)
+            print(pl.DataFrame(rows))
     else:
         compare(arguments.texts, arguments.threads)
 
@@ -105,50 +106,25 @@ def records(count: int) -> Iterator[dict]:  # type: ignore[type-arg]
             yield from map(orjson.loads, file)
 
 
-def measure(rows: int, distinct: float, folder: Path, threads: int) -> None:
-    """Prints a line for each stage: seconds, peak memory and rows a second of its process."""
-    environment = os.environ | {
-        "CLIO_HOME": str(folder / "home"),
-        "CLIO_KEY_FILE": str(folder / "key"),
-        "CLIO_THREADS": str(threads),
-        "CLIO_ANALYST": "offline",
-        "POLARS_MAX_THREADS": str(threads),
-    }
-    for stage in ("landed", *STAGES):
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "benchmarks.embedding", "--stage", stage]
-        command += ["--rows", str(rows), "--distinct", str(distinct)]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        seconds = time.perf_counter() - started
-        said = done.stdout.splitlines()[-1]
-        print(f"{stage}: {rows:,} rows, {seconds:,.0f} s, {rows / seconds:,.0f} rows/s, {said}", flush=True)
+def measure(rows: int, distinct: float, folder: Path, threads: int) -> list[Row]:
+    """A row for each stage of a partition, with what is given to the first before them."""
+    return [
+        cost("benchmarks.embedding", stage, rows, folder, threads, "--distinct", str(distinct))
+        for stage in (GIVEN, *STAGES)
+    ]
 
 
 def run_stage(stage: str, rows: int, distinct: float) -> None:
-    """One stage in this process; prints its peak memory, and of vectors how many texts they are of."""
-    if stage == "landed":
-        land(rows, distinct)
+    """One stage in this process."""
+    if stage == GIVEN:
+        engine = land(rows, distinct)
     else:
-        materialized(stage)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak {peak:,.0f} MB{distinct_requests() if stage == 'embeddings' else ''}")
+        from dagster import DagsterInstance
 
-
-def materialized(stage: str) -> None:
-    from dagster import AssetSelection, DagsterInstance, materialize
-
-    from assets import all_assets, all_checks
-    from clio_dagster.definitions import defs
-
-    result = materialize(
-        [*all_assets, *all_checks],
-        selection=AssetSelection.assets(stage),
-        partition_key=PARTITION,
-        instance=DagsterInstance.ephemeral(),
-        resources=dict(defs.resources or {}),
-        run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
-    )
-    assert result.success
+        engine = materialized([stage], [PARTITION], DagsterInstance.ephemeral())
+    if stage == "embeddings":
+        print(distinct_requests(), file=sys.stderr)
+    tell(engine)
 
 
 def distinct_requests() -> str:
@@ -158,17 +134,20 @@ def distinct_requests() -> str:
 
     where = {"date": str(DAY), "language": LANGUAGE}
     requests = open_warehouse(SETTINGS).read(FACETS, where, ["request"])["request"]
-    return f"; {requests.count():,} requests, {requests.drop_nulls().n_unique():,} distinct"
+    return f"{requests.count():,} requests, {requests.drop_nulls().n_unique():,} distinct"
 
 
-def land(rows: int, distinct: float) -> None:
-    """Write the conversations as a landed source: a file of the slice, and the receipt that makes it count."""
+def land(rows: int, distinct: float) -> float:
+    """Write the conversations as a landed source, in how many seconds: a file, and the receipt that makes it count."""
     from assets.partitions import SETTINGS
     from clio_dagster.conversations.slices import commit, cut_slices
 
+    SETTINGS.home.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=SETTINGS.home.parent) as staged:
         slices = cut_slices(conversations(rows, distinct), Path(staged), "generated-000000000000")
         commit(SETTINGS.home, "generated-000000000000", Path(staged), slices)
+    return time.perf_counter() - started
 
 
 def conversations(rows: int, distinct: float) -> Iterator[pl.DataFrame]:

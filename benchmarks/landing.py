@@ -26,9 +26,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import orjson
 import polars as pl
+
+from benchmarks.staged import Row, row_of
 
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 WEEK_SECONDS = 7 * 24 * 3600
@@ -55,11 +58,33 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="clio-landing-") as folder:
         path = arguments.file or Path(folder) / "conversations.jsonl"
-        if not path.is_file():
-            generate(path, arguments.rows)
-        environment = os.environ | {"CLIO_HOME": f"{folder}/home", "CLIO_KEY_FILE": f"{path}.key"}
-        command = [sys.executable, "-m", "benchmarks.landing", "--land", str(path)]
-        subprocess.run([*command, "--threads", str(arguments.threads)], env=environment, check=True)
+        measured = landed(path, arguments.rows, Path(folder), arguments.threads)
+    with pl.Config(
+        tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_cols=-1, tbl_width_chars=200
+    ):
+        print(pl.DataFrame([measured]))
+
+
+def measure(rows: int, folder: Path, threads: int) -> Row:
+    """The landing as a stage."""
+    folder.mkdir(parents=True)
+    path = folder / "conversations.jsonl"
+    found = landed(path, rows, folder, threads)
+    path.unlink()
+    seconds, peak_mb = float(found["seconds"]), float(found["peak MB"])
+    row = row_of(rows, "landing", seconds, seconds, peak_mb)
+    print(row, file=sys.stderr, flush=True)
+    return row
+
+
+def landed(path: Path, rows: int, folder: Path, threads: int) -> dict[str, Any]:
+    """What it cost to land `path`, generated if it is not there, in a process of its own."""
+    if not path.is_file():
+        generate(path, rows)
+    environment = os.environ | {"CLIO_HOME": f"{folder}/home", "CLIO_KEY_FILE": f"{path}.key"}
+    command = [sys.executable, "-m", "benchmarks.landing", "--land", str(path), "--threads", str(threads)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return dict(orjson.loads(done.stdout.splitlines()[-1]))
 
 
 def generate(path: Path, rows: int, seed: int = 0) -> None:
@@ -111,7 +136,7 @@ def _texts(seed: int) -> dict[str, dict[str, list[str]]]:
 
 
 def land_file(path: Path, threads: int) -> None:
-    """Land `path` in this process and print what it cost."""
+    """Land `path` in this process and print what it cost, as JSON."""
     from clio_dagster.conversations.landing import land
     from clio_dagster.settings import load_settings
 
@@ -138,10 +163,7 @@ def land_file(path: Path, threads: int) -> None:
         "slices": result.slices.height,
         "digest": digest.hexdigest()[:16],
     }
-    with pl.Config(
-        tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_cols=-1, tbl_width_chars=200
-    ):
-        print(pl.DataFrame([measured]))
+    print(orjson.dumps(measured).decode())
 
 
 def _identification_seconds(path: Path, languages: tuple[str, ...]) -> float:

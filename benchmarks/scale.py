@@ -1,21 +1,18 @@
-"""What a window of a given size costs, stage by stage, on generated conversations.
+"""What conversations of a given number cost, stage by stage, from a file to a release.
 
     python -m benchmarks.scale [--rows N ...] [--folder FOLDER] [--threads N] [--write]
 
-Facets and vectors are generated and written where their stages would have; every stage after them is then materialized
-by its asset, checks included, each in a process of its own: seconds and peak memory are the whole process's, and
-`of these` the seconds that the engine was at work. A window is seven days of about N conversations in three languages,
-on N / 100 topics in groups of 30; the date whose topics are found is its last. `--write` puts table and
-plot into docs/.
+A file of N conversations is landed (benchmarks.landing), and a partition of N is taken from a landed file to vectors
+(benchmarks.embedding), a tenth of its requests distinct. Then facets and vectors of a window are generated and written
+where their stages would have; every stage after them is materialized by its asset, checks included. Each is a process
+of its own, whose seconds and peak memory are those of the whole process; `of these` are the seconds that the engine was
+at work. A window is seven days of about N conversations in three languages, on N / 100 topics in groups of 30; the date
+whose topics are found is its last. `--write` puts table and plot into docs/.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +22,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks import embedding, landing
 from benchmarks.plot import growth
+from benchmarks.staged import Row, cost, materialized, tell
 
 DAY = date(2026, 11, 7)
 DAYS = [DAY - timedelta(days=back) for back in range(6, -1, -1)]
@@ -33,9 +32,14 @@ LANGUAGES = {"en": 0.7, "es": 0.2, "de": 0.1}
 DIMENSIONS = 512
 TOPIC_SIZE, GROUP_TOPICS = 100, 30
 GENERATED = "generated"
+GIVEN = (GENERATED, embedding.GIVEN)
+"""What is written so that a stage has something to work on."""
+
+DISTINCT = 0.1
 DATE_STAGES = (
     "day",
     "clusters",
+    "lineage",
     "cluster_summaries",
     "hierarchy",
     "audited_summaries",
@@ -75,9 +79,9 @@ def main() -> None:
 
 
 def totals(table: pl.DataFrame) -> pl.DataFrame:
-    """Of each size, all stages after those that generate."""
+    """Of each size, the stages of the window."""
     return (
-        table.filter(pl.col("stage") != GENERATED)
+        table.filter(pl.col("stage").is_in(DATE_STAGES))
         .group_by("rows", maintain_order=True)
         .agg(pl.col("seconds").sum(), pl.col("of these").sum(), pl.col("peak MB").max())
     )
@@ -87,7 +91,7 @@ def write(table: pl.DataFrame) -> None:
     """Put the table between the marks of docs/performance.md, and the plot beside it."""
     lines = {
         stage: [(row["rows"], max(row["of these"], 0.1)) for row in part.iter_rows(named=True)]
-        for (stage,), part in table.filter(pl.col("stage") != GENERATED).group_by(
+        for (stage,), part in table.filter(~pl.col("stage").is_in(GIVEN)).group_by(
             "stage", maintain_order=True
         )
     }
@@ -107,7 +111,7 @@ def write(table: pl.DataFrame) -> None:
         f"{row['seconds']:,.0f} | {row['of these']:,.0f} | {row['peak MB']:,}"
         for row in totals(table).iter_rows(named=True)
     ]
-    body.append(["together, largest peak", *total])
+    body.append(["the window together, largest peak", *total])
     rule = "|".join(["---"] * (1 + 3 * len(sizes)))
     text = "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in body)])
     path = DOCS / "performance.md"
@@ -115,72 +119,29 @@ def write(table: pl.DataFrame) -> None:
     path.write_text(f"{before}{MARKS[0]}\n{text}\n\n{IMAGE}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
 
 
-def measure(rows: int, folder: Path, threads: int) -> list[dict[str, object]]:
-    """A row for each stage, of one window in a home of its own."""
-    measured: list[dict[str, object]] = []
-    environment = os.environ | {
-        "CLIO_HOME": str(folder / "home"),
-        "CLIO_KEY_FILE": str(folder / "key"),
-        "CLIO_THREADS": str(threads),
-        "CLIO_ANALYST": "offline",
-    }
+def measure(rows: int, folder: Path, threads: int) -> list[Row]:
+    """A row for each stage: from a file to vectors, and from a window's vectors to its release."""
+    measured = [landing.measure(rows, folder / "file", threads)]
+    measured += embedding.measure(rows, DISTINCT, folder / "partition", threads)
     for stage in (GENERATED, *DATE_STAGES):
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "benchmarks.scale", "--stage", stage, "--rows", str(rows)]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        seconds = time.perf_counter() - started
-        engine, peak = map(float, done.stdout.split()[-2:])
-        measured.append(
-            {
-                "rows": rows,
-                "stage": stage,
-                "seconds": round(seconds, 1),
-                "of these": round(engine, 1),
-                "peak MB": round(peak),
-                "rows/s": round(rows / seconds),
-            }
-        )
-        print(measured[-1], file=sys.stderr, flush=True)
+        measured.append(cost("benchmarks.scale", stage, rows, folder / "window", threads))
     return measured
 
 
 def run_stage(stage: str, rows: int) -> None:
-    """One stage in this process; prints the engine's seconds and the peak memory in MB."""
-    seconds = generate(rows) if stage == GENERATED else materialized(stage)
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    """One stage in this process."""
+    tell(generate(rows) if stage == GENERATED else materialized_on(stage))
 
 
-def materialized(stage: str) -> float:
-    """Materialize the assets of a stage for the last date (`day`: for all); the seconds that they say they took."""
-    from dagster import AssetSelection, materialize
-
-    from assets import all_assets, all_checks
+def materialized_on(stage: str) -> float:
+    """The assets of a stage for the last date (`day`: for all); the seconds that they say they took."""
     from assets.models import sql_models
-    from clio_dagster.definitions import defs
 
     names = [model.key.to_user_string() for model in sql_models] if stage == "models" else [stage]
-    chosen = AssetSelection.assets(*names).required_multi_asset_neighbors()
-    days = DAYS if stage == "day" else [DAY]
-    spent = 0.0
     with instance() as there:
         if stage == "release":
             take_as_checked(there)
-        for each in days:
-            result = materialize(
-                [*all_assets, *all_checks],
-                selection=chosen,
-                partition_key=each.isoformat(),
-                instance=there,
-                resources=dict(defs.resources or {}),
-                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
-            )
-            # The tables of one step say the same.
-            said = {
-                event.step_key: event.materialization.metadata.get("seconds")
-                for event in result.get_asset_materialization_events()
-            }
-            spent += sum(float(seconds.value) for seconds in said.values() if seconds)  # type: ignore[arg-type]
-    return spent
+        return materialized(names, [day.isoformat() for day in (DAYS if stage == "day" else [DAY])], there)
 
 
 def instance() -> Any:

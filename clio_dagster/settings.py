@@ -241,6 +241,11 @@ class Settings(BaseSettings):
         ge=5,
         description="Conversations a base cluster aims at; unset: max(100, 4 × min_conversations).",
     )
+    max_clusters: int = Field(
+        20_000,
+        ge=1,
+        description="Most base clusters of a window; each passing one is named, which is a request to the model.",
+    )
     clusterer: Literal["auto", "kmeans", "hdbscan"] = Field(
         "auto",
         description="How base clusters are found: k-means, or UMAP and HDBSCAN; `auto` is k-means.",

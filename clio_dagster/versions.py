@@ -13,7 +13,7 @@ STAGES = {
     "facets": 2,
     "embeddings": 1,
     "day": 1,
-    "clusters": 3,
+    "clusters": 4,
     "lineage": 1,
     "cluster_summaries": 2,
     "hierarchy": 2,

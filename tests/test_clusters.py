@@ -185,6 +185,14 @@ def test_two_small_siblings_pass_together() -> None:
     assert members["cluster_id"][:40].n_unique() == 1
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_clusters_are_found_than_are_wanted_at_most(most: int) -> None:
+    vectors = np.concatenate([around(axis, 60, seed=axis) for axis in (0, 5, 10)])
+    clusters, _ = find(facets(60, 60, 60), vectors, cluster_size=30, max_clusters=most)
+
+    assert len(clusters) == most
+
+
 def test_one_spammer_does_not_sink_a_topic() -> None:
     people: list[str | None] = [f"a{number // 2}" for number in range(40)]
     frame = facets(140, accounts=[*people, *["spammer"] * 100])

@@ -29,7 +29,7 @@ def inertia(rows: np.ndarray, labels: np.ndarray) -> float:
 
 def split_and_merged(rows: np.ndarray, labels: np.ndarray, least: int, aimed_at: int) -> np.ndarray:
     everyone = np.ones(len(rows), dtype=bool)
-    return refined(rows, labels, everyone, least=least, aimed_at=aimed_at, seed=0, threads=1)
+    return refined(rows, labels, everyone, least=least, aimed_at=aimed_at, most=10_000, seed=0, threads=1)
 
 
 @pytest.fixture
@@ -112,5 +112,5 @@ def test_where_everything_is_alike_it_does_not_all_become_one() -> None:
 def test_who_floods_a_window_cannot_split_a_topic() -> None:
     rows, topics = blobs([120, 300], spread=0.5)
     one = np.zeros(len(topics), np.int32)
-    labels = refined(rows, one, topics == 0, least=25, aimed_at=100, seed=0, threads=1)
+    labels = refined(rows, one, topics == 0, least=25, aimed_at=100, most=10_000, seed=0, threads=1)
     assert set(labels.tolist()) == {0}

@@ -165,6 +165,7 @@ def test_a_clio_toml_that_is_no_toml_is_named(folder: Path) -> None:
         ("epsilon", "nan"),
         ("epsilon_sensitive", "-1"),
         ("cluster_size", "4"),
+        ("max_clusters", "0"),
         ("top_topics", "1"),
         ("max_record_bytes", "999"),
         ("seed", "-1"),

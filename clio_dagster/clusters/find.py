@@ -77,7 +77,8 @@ def find_clusters(
     # What is beyond an account's cap is assigned only: who floods a window cannot tear its topics apart.
     place = _place(facets)
     trained = (place <= settings.account_cap).to_numpy()
-    asked = max(1, round((place <= SIZED_BY * settings.account_cap).sum() / settings.base_cluster_size))
+    sized_by = (place <= SIZED_BY * settings.account_cap).sum()
+    asked = min(max(1, round(sized_by / settings.base_cluster_size)), settings.max_clusters)
     earlier = _latest_of_each_topic(previous, vectors.shape[1])
     labels = clusterer_of(settings)(
         vectors,
@@ -95,7 +96,8 @@ def find_clusters(
             labels,
             trained,
             least=settings.min_conversations,
-            aimed_at=settings.base_cluster_size,
+            aimed_at=max(settings.base_cluster_size, round(sized_by / asked)),
+            most=settings.max_clusters,
             seed=settings.seed,
             threads=settings.threads,
         )

@@ -32,6 +32,7 @@ def refined(
     *,
     least: int,
     aimed_at: int,
+    most: int,
     seed: int,
     threads: int,
 ) -> np.ndarray:
@@ -39,21 +40,25 @@ def refined(
 
     `vectors`: unit rows; `labels` from 0 without gaps; `trained` (Boolean) says which rows are looked at, the others
     go with them. Both parts of a split have `least` such rows or more. `aimed_at` is the size that clusters are asked
-    to have.
+    to have; no split makes more than `most` of them.
     """
     if not len(labels):
         return labels
-    labels = _split(vectors, labels, trained, least, seed)
+    labels = _split(vectors, labels, trained, least, most, seed)
     labels = _merge(vectors, labels, trained, LARGEST * aimed_at, threads)
     return np.unique(labels, return_inverse=True)[1].astype(np.int32)
 
 
-def _split(vectors: np.ndarray, labels: np.ndarray, trained: np.ndarray, least: int, seed: int) -> np.ndarray:
+def _split(
+    vectors: np.ndarray, labels: np.ndarray, trained: np.ndarray, least: int, most: int, seed: int
+) -> np.ndarray:
     found = labels.astype(np.int32, copy=True)
     clusters = int(labels.max(initial=-1)) + 1
     order, edges = by_label(labels, clusters)
     draw = np.random.default_rng(seed)
     for cluster in range(clusters):
+        if clusters >= most:
+            break
         rows = order[edges[cluster] : edges[cluster + 1]]
         looked_at = trained[rows]
         if looked_at.sum() < 2 * least:

