@@ -7,7 +7,8 @@ A file of N conversations is landed (benchmarks.landing), and a partition of N i
 where their stages would have; every stage after them is materialized by its asset, checks included. Each is a process
 of its own, whose seconds and peak memory are those of the whole process; `of these` are the seconds that the engine was
 at work. A window is seven days of about N conversations in three languages, on N / 100 topics in groups of 30; the date
-whose topics are found is its last. `--write` puts table and plot into docs/.
+whose topics are found is its last. For the date after it clusters alone are made: of topics that there are.
+`--write` puts table and plot into docs/.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ from benchmarks.plot import growth
 from benchmarks.staged import Row, cost, materialized, tell
 
 DAY = date(2026, 11, 7)
-DAYS = [DAY - timedelta(days=back) for back in range(6, -1, -1)]
+WINDOW_DAYS = 7
+NEXT = DAY + timedelta(days=1)
+DAYS = [NEXT - timedelta(days=back) for back in range(WINDOW_DAYS, -1, -1)]
+"""Those of the window, and the one after it."""
+
 LANGUAGES = {"en": 0.7, "es": 0.2, "de": 0.1}
 DIMENSIONS = 512
 TOPIC_SIZE, GROUP_TOPICS = 100, 30
@@ -48,6 +53,7 @@ DATE_STAGES = (
     "models",
     "release",
 )
+NEXT_STAGE = "clusters, next date"
 ROWS_AT_ONCE = 65_536
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -123,7 +129,7 @@ def measure(rows: int, folder: Path, threads: int) -> list[Row]:
     """A row for each stage: from a file to vectors, and from a window's vectors to its release."""
     measured = [landing.measure(rows, folder / "file", threads)]
     measured += embedding.measure(rows, DISTINCT, folder / "partition", threads)
-    for stage in (GENERATED, *DATE_STAGES):
+    for stage in (GENERATED, *DATE_STAGES, NEXT_STAGE):
         measured.append(cost("benchmarks.scale", stage, rows, folder / "window", threads))
     return measured
 
@@ -134,14 +140,15 @@ def run_stage(stage: str, rows: int) -> None:
 
 
 def materialized_on(stage: str) -> float:
-    """The assets of a stage for the last date (`day`: for all); the seconds that they say they took."""
+    """The assets of a stage for the window's date (`day`: for all); the seconds that they say they took."""
     from assets.models import sql_models
 
-    names = [model.key.to_user_string() for model in sql_models] if stage == "models" else [stage]
+    named = {"models": [model.key.to_user_string() for model in sql_models], NEXT_STAGE: ["clusters"]}
+    dates = {"day": DAYS, NEXT_STAGE: [NEXT]}.get(stage, [DAY])
     with instance() as there:
         if stage == "release":
             take_as_checked(there)
-        return materialized(names, [day.isoformat() for day in (DAYS if stage == "day" else [DAY])], there)
+        return materialized(named.get(stage, [stage]), [day.isoformat() for day in dates], there)
 
 
 def instance() -> Any:
@@ -219,7 +226,7 @@ class Window:
         """tables.FACETS and tables.EMBEDDINGS of one day and language."""
         from clio_dagster.tables import EMBEDDINGS, FACETS, READ
 
-        count = max(1, round(self.rows / len(DAYS) * LANGUAGES[language]))
+        count = max(1, round(self.rows / WINDOW_DAYS * LANGUAGES[language]))
         account = self.draw.choice(len(self.talk), p=self.talk, size=count)
         topic = self.interests[account, self.draw.integers(3, size=count)]
         seconds = self.draw.integers(24 * 3600, size=count)
