@@ -56,17 +56,19 @@ def births(
 def _together(pieces: list[tuple[int, np.ndarray]], least: int, dimensions: int) -> np.ndarray:
     """Unit centroids of the groups that pieces (rows, sum of their vectors) make up: each joins the first of the larger
     ones that is like it."""
-    groups: list[tuple[int, np.ndarray]] = []
-    for rows, total in sorted(pieces, key=lambda piece: -piece[0]):
-        direction = total / np.linalg.norm(total)
-        for place, (size, whole) in enumerate(groups):
-            if direction @ whole / np.linalg.norm(whole) >= SAME:
-                groups[place] = size + rows, whole + total
-                break
-        else:
-            groups.append((rows, total))
-    large = [whole for size, whole in groups if size >= least]
-    return normalized(np.array(large)) if large else np.empty((0, dimensions), np.float32)
+    ordered = sorted(pieces, key=lambda piece: -piece[0])
+    sums = np.zeros((len(ordered), dimensions))
+    directions = np.zeros((len(ordered), dimensions), np.float32)
+    sizes = np.zeros(len(ordered), np.int64)
+    groups = 0
+    for rows, total in ordered:
+        alike = directions[:groups] @ normalized(total[None])[0] >= SAME
+        place = int(alike.argmax()) if alike.any() else groups
+        groups = max(groups, place + 1)
+        sizes[place] += rows
+        sums[place] += total
+        directions[place] = normalized(sums[place][None])[0]
+    return directions[sizes >= least]
 
 
 def is_brought(
