@@ -36,8 +36,24 @@ function noiseSentence({ noise, thresholds }) {
   return `Every count carries noise on purpose, so that none gives one account away: most lie within ${count(noise.within)} of what was counted. ${few}`;
 }
 
-export function renderAbout(host, model) {
+export const aboutView = {
+  name: "about",
+  title: "About this release",
+  isWide: true,
+  make(host, { model }) {
+    renderAbout(host, model);
+    return { update: () => {}, table: () => coverageRows(model), picture: () => null };
+  },
+};
+
+function coverageRows({ coverage }) {
+  const columns = ["language", "stage", "conversations"];
+  return { columns, rows: coverage.language.map((_, row) => columns.map((name) => coverage[name][row])) };
+}
+
+function renderAbout(host, model) {
   const { release } = model;
+  host.classList.add("about");
   host.append(
     block("What became of the day's conversations", "wide", coverageTable(model)),
     block("What the noise means", "", element("p", { class: "note" }, release.noise.statement)),
