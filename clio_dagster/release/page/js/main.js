@@ -7,9 +7,11 @@
 // `page` is { model, state, choose(at, intent), chosen(), by(), found(), listFound(found) }: topics are known by their place.
 
 import { aboutView, renderHead } from "./about.js";
+import { boxesView } from "./boxes.js";
 import { renderDetail } from "./detail.js";
 import { byId, element } from "./dom.js";
 import { plural } from "./format.js";
+import { mapView } from "./map.js";
 import { readModel } from "./model.js";
 import { csvOf, savePng, saveText, svgText } from "./save.js";
 import { makeSearch } from "./search.js";
@@ -17,7 +19,7 @@ import { makeState } from "./state.js";
 import { makeTheme } from "./theme.js";
 import { treeView } from "./tree.js";
 
-const VIEWS = [treeView, aboutView];
+const VIEWS = [treeView, mapView, boxesView, aboutView];
 const NARROW = matchMedia("(max-width: 820px)");
 
 function start() {
@@ -81,7 +83,7 @@ function start() {
     facetChoice.value = by() ?? "";
     const view = shownView();
     for (const { name } of VIEWS) byId(`view-${name}`).hidden = name !== view.name;
-    for (const link of byId("views").children) link.toggleAttribute("aria-current", link.dataset.view === view.name);
+    for (const link of byId("views").children) link.setAttribute("aria-current", String(link.dataset.view === view.name));
     document.body.classList.toggle("is-wide", view.isWide === true);
     const at = chosen();
     if (at !== null && at !== inPanel) renderDetail(panel, model, at, (above) => choose(above, true), close);

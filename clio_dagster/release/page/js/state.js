@@ -7,6 +7,7 @@ const DEFAULTS = {
   q: "", // words searched for
   shows: "", // facet and value that topics must show, as a JSON list
   color: "top", // what colours the map
+  inside: "", // stable id of the topic that fills the treemap
   language: "",
   facet: "",
   cross: "",
