@@ -18,11 +18,11 @@ from typing import Any
 
 import polars as pl
 
-from clio_dagster.release.contract import ReleaseError
+from clio_dagster.release.contract import BORN, ReleaseError
 from clio_dagster.release.manifest import Manifest
 from clio_dagster.tables import CLUSTERED_BY
 
-STYLES = ("base", "layout", "tree", "map", "detail", "about")
+STYLES = ("base", "layout", "tree", "map", "rows", "trends", "crossing", "detail", "about")
 ENTRY = "main.js"
 
 MAP_UNITS = 10_000
@@ -166,10 +166,10 @@ def _shares(frame: pl.DataFrame) -> list[int | None]:
 
 def _lines(trends: pl.DataFrame, topics: int) -> dict[str, Any]:
     """Each topic's shares from its first published day to its last, null between where none is; `first` is
-    that first day's place among `dates`.
+    that first day's place among `dates`, `births` the days on which a topic was new.
     """
     dates = trends["date"].unique().sort()
-    coded = trends.select("at", "share", day=pl.col("date").rank("dense").cast(pl.Int64) - 1)
+    coded = trends.select("at", "share", "event", day=pl.col("date").rank("dense").cast(pl.Int64) - 1)
     spans = coded.group_by("at").agg(first=pl.col("day").min(), end=pl.col("day").max() + 1).sort("at")
     every = spans.select("at", day=pl.int_ranges("first", "end")).explode("day")
     lines = every.join(coded, on=("at", "day"), how="left", maintain_order="left")
@@ -179,6 +179,7 @@ def _lines(trends: pl.DataFrame, topics: int) -> dict[str, Any]:
         "first": order.join(spans, on="at", how="left", maintain_order="left")["first"].to_list(),
         "from": _starts(lines, topics),
         "share": _shares(lines),
+        "births": _columns(coded.filter(pl.col("event") == BORN), "at", "day"),
     }
 
 

@@ -4,9 +4,9 @@ import { bar, interval, trend } from "./charts.js";
 import { element, foreign } from "./dom.js";
 import { byTitle, inOrder, titleOf, wordFor } from "./facets.js";
 import { FEW, change, count, decimal, language, percent } from "./format.js";
-import { decoded, rowsOf, shareOf } from "./model.js";
+import { decoded, rowsOf, shareOf, sharesByDay } from "./model.js";
 
-const SIGNIFICANT = 0.05;
+export const SIGNIFICANT = 0.05;
 const MOST_VALUES = 8;
 const MOST_CHILDREN = 8;
 
@@ -137,11 +137,8 @@ function oneFacet(facet, values) {
 }
 
 function days(model, at) {
-  const table = model.trends;
-  const [from, to] = rowsOf(table, at);
-  const { dates } = table;
-  const shares = dates.map(() => null);
-  for (let row = from; row < to; row += 1) shares[table.first[at] + row - from] = shareOf(table, row);
+  const { dates } = model.trends;
+  const shares = sharesByDay(model.trends, at);
   const shown = shares.filter((share) => share !== null).length;
   if (!shown) return null;
   if (shown === 1) return section("Over time", "One published day so far; a line appears with the second.");

@@ -8,9 +8,11 @@
 
 import { aboutView, renderHead } from "./about.js";
 import { boxesView } from "./boxes.js";
+import { facetsView } from "./crossing.js";
 import { renderDetail } from "./detail.js";
 import { byId, element } from "./dom.js";
 import { plural } from "./format.js";
+import { languagesView } from "./languages.js";
 import { mapView } from "./map.js";
 import { readModel } from "./model.js";
 import { csvOf, savePng, saveText, svgText } from "./save.js";
@@ -18,8 +20,9 @@ import { makeSearch } from "./search.js";
 import { makeState } from "./state.js";
 import { makeTheme } from "./theme.js";
 import { treeView } from "./tree.js";
+import { trendsView } from "./trends.js";
 
-const VIEWS = [treeView, mapView, boxesView, aboutView];
+const VIEWS = [treeView, mapView, boxesView, languagesView, trendsView, facetsView, aboutView];
 const NARROW = matchMedia("(max-width: 820px)");
 
 function start() {

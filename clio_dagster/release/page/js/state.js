@@ -8,10 +8,12 @@ const DEFAULTS = {
   shows: "", // facet and value that topics must show, as a JSON list
   color: "top", // what colours the map
   inside: "", // stable id of the topic that fills the treemap
+  level: "", // how deep the topics of a table lie: 0 for the top, "base" for those with none below
   language: "",
   facet: "",
-  cross: "",
-  compare: "", // stable ids, separated by spaces
+  order: "", // value that the topics of a facet are sorted by
+  cross: "", // two measures, as a JSON list
+  compare: "", // stable ids, separated by spaces; the first rows where it is empty
 };
 
 function read() {
