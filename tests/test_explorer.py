@@ -496,7 +496,7 @@ def test_the_languages_view_has_the_lifts_of_one_language_the_surest_first(tmp_p
     assert set(order[: len(sure)]) == surest
     for part in (order[: len(sure)], order[len(sure) :]):
         assert [lifts[name] for name in part] == sorted((lifts[name] for name in part), reverse=True)
-    assert f"in {len(sure)} of {len(rows)} topics" in shown["hint"]
+    assert f"in {len(sure)} of {len(rows)} topics with a lift" in shown["hint"]
     assert shown["panel"] == shown["current"] == order[1]
 
 
@@ -536,8 +536,10 @@ def test_the_trends_view_compares_the_days_of_the_tables(tmp_path: Path) -> None
         tables,
     )
     names = dict(tables["topics"].select("topic", "name").iter_rows())
-    assert [name for _, name, *_ in shown["rows"][:2]] == [f"{names['t6']}new", names["t8"]]
-    assert shown["rows"][1][-1] == "+50%"
+    assert [(name, growth) for _, name, _, _, growth in shown["rows"][:2]] == [
+        (names["t6"], "new"),
+        (names["t8"], "+50%"),
+    ]
     assert len(shown["rows"]) == tables["topics"].height
     assert (shown["lines"], shown["births"], shown["none"]) == (4, 1, 0)
     assert shown["state"] == "#view=trends&topic=t0&compare=t0"
@@ -577,6 +579,43 @@ def test_the_facets_view_has_the_shares_of_the_tables_and_sorts_by_any(tmp_path:
     height = tables["topics"].height
     assert shown["hint"] == f"{height} of {height} topics show both figures."
     assert shown["crossed"] == f"2 of {height} topics show both figures."
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("view", "columns"),
+    [
+        ("languages", "topic,name,language,base_rate,share,lift,lift_low,lift_high,p_value"),
+        ("trends", "topic,name,event,growth,window_conversations,share,2026-11-02,2026-11-03"),
+        ("facets", "topic,name,window_conversations,concerning: 1,concerning: 2,concerning: 5"),
+    ],
+)
+def test_all_rows_of_a_view_are_saved_and_what_its_picture_shows(
+    tmp_path: Path, view: str, columns: str
+) -> None:
+    topics: list[dict[str, Any]] = [
+        {"node_id": f"0-{n}", "level": 0, "name": f"Topic {n}", "conversations": 500 - n} for n in range(150)
+    ]
+    saved = driven(
+        tmp_path,
+        f"""
+        go("{view}");
+        const blobs = [];
+        URL.createObjectURL = (blob) => blobs.push(blob) && "data:,";
+        for (const kind of ["csv", "svg"]) document.querySelector(`#save [data-as=${{kind}}]`).click();
+        answer = {{ drawn: all("#view-{view} tbody tr").length }};
+        answer.rows = (await blobs[0].text()).split("\\r\\n");
+        const picture = new DOMParser().parseFromString(await blobs[1].text(), "image/svg+xml");
+        answer.names = [...picture.querySelectorAll("text")].map((one) => one.textContent);
+        document.querySelector("#view-{view} .more-rows").click();
+        answer.then = all("#view-{view} tbody tr").length;
+        """,
+        made_tables(topics, days=2),
+    )
+    assert (saved["drawn"], saved["then"]) == (100, 150)
+    assert saved["rows"][0].startswith(columns)
+    assert len(saved["rows"]) == 151
+    assert any(name.startswith("Topic ") for name in saved["names"])
 
 
 @in_browser

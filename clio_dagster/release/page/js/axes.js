@@ -6,7 +6,7 @@ export function roundSteps(low, high, wanted) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((times) => times * power).find((each) => each >= rough * 0.999);
   const steps = [];
-  for (let turn = Math.ceil(low / step - 1e-6); turn * step <= high + step * 1e-6; turn += 1) steps.push(turn * step);
+  for (let turn = Math.ceil(low / step - 1e-6) || 0; turn * step <= high + step * 1e-6; turn += 1) steps.push(turn * step);
   return steps;
 }
 

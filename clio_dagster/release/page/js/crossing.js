@@ -4,6 +4,7 @@ import { makeAxis } from "./axes.js";
 import { byId, element, foreign, shape } from "./dom.js";
 import { titleOf, valuesShown, wordFor } from "./facets.js";
 import { FEW, count, language, percent } from "./format.js";
+import { languagesBySize } from "./languages.js";
 import { measuresOf } from "./measures.js";
 import { rowsOf, shareOf } from "./model.js";
 import { PICTURE_INK, clipped, picture, words } from "./pictures.js";
@@ -11,10 +12,12 @@ import { heading, labelled, makeLevels, makeTopicRows, topicHeading } from "./ro
 
 const LANGUAGE = "language";
 const NOT_PUBLISHED = "–";
-const PLOT_HEIGHT = 420;
-const PLOT_MARGIN = { left: 60, right: 20, top: 14, bottom: 30 };
+const PLOT_HEIGHT = 440;
+const PLOT_MARGIN = { left: 56, right: 20, top: 34, bottom: 52 };
+const TITLE_LENGTH = 60;
 const CIRCLES = { least: 3, most: 22 };
 const REACH = 8; // pixels beyond a circle that still point to it
+const MOST_OUTLINED = 1000;
 const SAVED_PLOT = [1120, 720];
 const WHOLE_TURN = 2 * Math.PI;
 
@@ -113,7 +116,7 @@ function makeHeat(page, levels) {
       element("h2", {}, "By one facet"),
       element("div", { class: "picks" }, labelled("Facet", select), levels.field),
       ...rows.parts,
-      element("p", { class: "note" }, `Shares of a topic's conversations, darker as they grow; a heading sorts. “${FEW}” is a share that is not shown, ${NOT_PUBLISHED} a value with none published.`),
+      element("p", { class: "note" }, `Shares of a topic's conversations, the shade as deep as they are large; a heading sorts. “${FEW}” is a share that is not shown, ${NOT_PUBLISHED} a value with none published.`),
     ],
     update,
     focus: rows.focus,
@@ -130,7 +133,7 @@ function facetsOf(model) {
   const own = valuesShown(model.facets).map(({ facet, values }) => ({ facet, title: titleOf(facet), values, wordFor: (value) => wordFor(facet, value), table: model.facets, column: model.facets.value }));
   const { languages } = model;
   if (!languages.language.values.length) return own;
-  return [...own.filter(({ facet }) => facet !== LANGUAGE), { facet: LANGUAGE, title: "Language", values: languages.language.values, wordFor: language, table: languages, column: languages.language }];
+  return [...own.filter(({ facet }) => facet !== LANGUAGE), { facet: LANGUAGE, title: "Language", values: languagesBySize(languages), wordFor: language, table: languages, column: languages.language }];
 }
 
 // Each topic's shares of a facet's values, in their order: null where not shown, undefined where there is no row.
@@ -182,7 +185,10 @@ function makeCrossing(page, levels) {
   let listedBy = null;
   let places = [];
   let drawn = null;
+  let drawnBy = null;
   let asked = false;
+  let isInSight = false;
+  const ground = element("canvas"); // all but the chosen circle
 
   const measures = () => [across, up].map(({ select }) => all.find(({ key }) => key === select.value));
 
@@ -205,14 +211,23 @@ function makeCrossing(page, levels) {
   }
 
   function draw() {
-    if (asked) return;
+    if (asked || !isInSight) return;
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
       const width = canvas.clientWidth;
       if (!width) return;
-      drawn = plotOf(model, places, measures(), width, PLOT_HEIGHT);
-      paintPlot(canvas, drawn, page.chosen());
+      const style = getComputedStyle(document.documentElement);
+      const ink = Object.fromEntries(["ink", "soft", "line", "bar", "sheet", "accent", "sans"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
+      const key = JSON.stringify([listedBy, across.select.value, up.select.value, width, devicePixelRatio, ink.ink]);
+      if (key !== drawnBy) {
+        drawnBy = key;
+        drawn = plotOf(model, places, measures(), width, PLOT_HEIGHT);
+        paintPlot(penOn(ground, drawn), drawn, ink);
+      }
+      const pen = penOn(canvas, drawn);
+      pen.drawImage(ground, 0, 0, drawn.width, drawn.height);
+      paintChosen(pen, drawn.circles.find(({ at }) => at === page.chosen()), ink);
     });
   }
 
@@ -264,6 +279,10 @@ function makeCrossing(page, levels) {
     event.preventDefault();
   });
   new ResizeObserver(draw).observe(canvas);
+  new IntersectionObserver(([{ isIntersecting }]) => {
+    isInSight = isIntersecting;
+    draw();
+  }).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   byId("theme").addEventListener("click", draw);
 
@@ -319,51 +338,59 @@ function plotOf(model, places, [across, up], width, height) {
   const most = places.reduce((so, at) => Math.max(so, sizes[at] ?? 0), 1);
   const largest = CIRCLES.most * Math.min(1, Math.sqrt(150 / Math.max(1, places.length)) + 0.2);
   const circles = places.map((at) => ({ at, x: x.at(across.of(at)), y: y.at(up.of(at)), r: Math.max(CIRCLES.least, largest * Math.sqrt((sizes[at] ?? 0) / most)) }));
-  return { circles: circles.sort((a, b) => b.r - a.r), x: places.length ? x.steps : [], y: places.length ? y.steps : [], xAt: x.at, yAt: y.at, width, height };
+  return { circles: circles.sort((a, b) => b.r - a.r), x: places.length ? x.steps : [], y: places.length ? y.steps : [], xAt: x.at, yAt: y.at, titles: [across, up].map(({ title }) => clipped(title, TITLE_LENGTH)), width, height };
 }
 
-function paintPlot(canvas, { circles, x, y, xAt, yAt, width, height }, chosen) {
+function penOn(canvas, { width, height }) {
   const sharp = devicePixelRatio || 1;
   canvas.width = Math.round(width * sharp);
   canvas.height = Math.round(height * sharp);
   const pen = canvas.getContext("2d");
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`);
-  const ground = height - PLOT_MARGIN.bottom;
   pen.scale(sharp, sharp);
-  pen.font = `12px ${color("sans")}`;
-  pen.strokeStyle = color("line");
-  pen.fillStyle = color("soft");
+  return pen;
+}
+
+function paintPlot(pen, { circles, x, y, xAt, yAt, titles, width, height }, ink) {
+  const ground = height - PLOT_MARGIN.bottom;
+  pen.font = `12px ${ink.sans}`;
+  pen.strokeStyle = ink.line;
+  pen.fillStyle = ink.soft;
   const line = (...[fromX, fromY, toX, toY]) => {
     pen.beginPath();
     pen.moveTo(fromX, fromY);
     pen.lineTo(toX, toY);
     pen.stroke();
   };
+  pen.textAlign = "center";
   for (const { value, name } of x) {
     line(xAt(value), PLOT_MARGIN.top, xAt(value), ground);
-    pen.textAlign = "center";
     pen.fillText(name, xAt(value), ground + 18);
   }
+  pen.textAlign = "right";
   for (const { value, name } of y) {
     line(PLOT_MARGIN.left, yAt(value), width - PLOT_MARGIN.right, yAt(value));
-    pen.textAlign = "right";
     pen.fillText(name, PLOT_MARGIN.left - 8, yAt(value) + 4);
   }
-  pen.fillStyle = color("bar");
-  pen.strokeStyle = color("sheet");
+  pen.fillStyle = ink.ink;
+  pen.fillText(titles[0], width - PLOT_MARGIN.right, height - 12);
+  pen.textAlign = "left";
+  pen.fillText(titles[1], 16, 20);
+  pen.fillStyle = ink.bar;
+  pen.strokeStyle = ink.sheet;
   for (const circle of circles) {
     pen.globalAlpha = 0.65;
     pen.beginPath();
     pen.arc(circle.x, circle.y, circle.r, 0, WHOLE_TURN);
     pen.fill();
     pen.globalAlpha = 1;
-    pen.stroke();
+    if (circles.length <= MOST_OUTLINED) pen.stroke();
   }
-  const marked = circles.find(({ at }) => at === chosen);
+}
+
+function paintChosen(pen, marked, ink) {
   if (!marked) return;
-  pen.fillStyle = color("accent");
-  pen.strokeStyle = color("ink");
+  pen.fillStyle = ink.accent;
+  pen.strokeStyle = ink.ink;
   pen.lineWidth = 2;
   pen.beginPath();
   pen.arc(marked.x, marked.y, marked.r, 0, WHOLE_TURN);
@@ -372,7 +399,7 @@ function paintPlot(canvas, { circles, x, y, xAt, yAt, width, height }, chosen) {
 }
 
 function savedPlot(model, places, both) {
-  const { circles, x, y, xAt, yAt, width, height } = plotOf(model, places, both, ...SAVED_PLOT);
+  const { circles, x, y, xAt, yAt, titles, width, height } = plotOf(model, places, both, ...SAVED_PLOT);
   const ground = height - PLOT_MARGIN.bottom;
   const soft = { fill: PICTURE_INK.soft, "font-size": 12 };
   const lines = [
@@ -387,6 +414,6 @@ function savedPlot(model, places, both) {
   ];
   const drawn = circles.map((circle) => shape("circle", { cx: circle.x.toFixed(1), cy: circle.y.toFixed(1), r: circle.r.toFixed(1), fill: PICTURE_INK.bar, "fill-opacity": 0.65, stroke: PICTURE_INK.paper }));
   const named = circles.slice(0, 12).map((circle) => words(clipped(model.topics.name[circle.at], 32), circle.x.toFixed(1), (circle.y - circle.r - 4).toFixed(1), { "text-anchor": "middle", "font-size": 11 }));
-  const title = words(clipped(`${both[1].title} against ${both[0].title}`, 110), PLOT_MARGIN.left, height + 22, { "font-size": 14 });
-  return picture(width, height + 40, ...lines, ...drawn, ...named, title);
+  const axes = [words(titles[0], width - PLOT_MARGIN.right, height - 12, { "text-anchor": "end" }), words(titles[1], 16, 20)];
+  return picture(width, height, ...lines, ...drawn, ...named, ...axes);
 }

@@ -3,7 +3,7 @@
 import { interval } from "./charts.js";
 import { SIGNIFICANT } from "./detail.js";
 import { element } from "./dom.js";
-import { chance, decimal, language, percent } from "./format.js";
+import { chance, count, decimal, language, percent, plural } from "./format.js";
 import { decoded, rowsOf, shareOf } from "./model.js";
 import { barsPicture } from "./pictures.js";
 import { heading, labelled, makeLevels, makeTopicRows, topicHeading } from "./rows.js";
@@ -16,41 +16,42 @@ export const languagesView = {
   make(host, page) {
     const { model, state } = page;
     const table = model.languages;
-    const codes = bySize(table);
+    const codes = languagesBySize(table);
     const rowIn = new Map();
     const select = element("select", {}, ...codes.map((code) => element("option", { value: code }, language(code))));
     const levels = makeLevels(page);
     const summary = element("p", { class: "hint" });
     const rows = makeTopicRows(page, "Topics by the lift of a language", (at) => liftCells(model, at, rowOf(at)));
-    rows.head.append(heading("Topic"), heading("Share there"), heading("Of all"), heading("Lift", { colspan: 3 }), heading("p"));
+    rows.head.append(heading("Topic"), heading("Share there"), heading("Of all"), heading("Lift", { colspan: 3, class: "middle" }), heading("p"));
     host.append(element("div", { class: "picks" }, labelled("Language", select), levels.field), summary, ...rows.parts, element("p", { class: "note" }, LIFT));
+    let code = codes[0];
     let shown = null;
 
     select.addEventListener("change", () => state.set({ language: select.value }));
 
-    const rowOf = (at) => rowIn.get(select.value)?.get(at);
+    const rowOf = (at) => rowIn.get(code)?.get(at);
 
     // Where the language is surely at home, by lift; then the rest, by lift.
     function order() {
-      if (!rowIn.has(select.value)) rowIn.set(select.value, rowsIn(model, select.value));
-      const lift = (at) => table.lift[rowOf(at)];
-      const isSure = (at) => lift(at) > 1 && isSignificant(table, rowOf(at));
-      const places = [...rowIn.get(select.value).keys()].filter(levels.shows);
-      return places.sort((a, b) => isSure(b) - isSure(a) || lift(b) - lift(a));
+      if (!rowIn.has(code)) rowIn.set(code, rowsIn(model, code));
+      const found = [...rowIn.get(code)].filter(([at]) => levels.shows(at));
+      const ranked = found.map(([at, row]) => ({ at, lift: table.lift[row], isSure: table.lift[row] > 1 && isSignificant(table, row) }));
+      return ranked.sort((a, b) => b.isSure - a.isSure || b.lift - a.lift);
     }
 
     function update() {
       levels.update();
-      const { language: code } = state.get();
-      select.value = codes.includes(code) ? code : codes[0];
-      const key = levels.key() + select.value;
+      const wanted = state.get().language;
+      code = codes.includes(wanted) ? wanted : codes[0];
+      select.value = code;
+      const key = levels.key() + code;
       if (key === shown) rows.mark();
       else {
         shown = key;
-        const places = order();
-        const sure = places.filter((at) => table.lift[rowOf(at)] > 1 && isSignificant(table, rowOf(at))).length;
-        summary.textContent = codes.length ? `${language(select.value)} is more common than usual, beyond chance, in ${sure} of ${places.length} topics that show a lift.` : "No topic shows its languages.";
-        rows.show(places);
+        const ranked = order();
+        const sure = ranked.filter(({ isSure }) => isSure).length;
+        summary.textContent = codes.length ? `${language(code)} is more common than usual, beyond chance, in ${count(sure)} of ${plural(ranked.length, "topic", "topics")} with a lift.` : "No topic shows its languages.";
+        rows.show(ranked.map(({ at }) => at));
       }
     }
 
@@ -59,14 +60,14 @@ export const languagesView = {
       const values = (row) => [decoded(table.base_rate, row), shareOf(table, row), ...columns.slice(2).map((name) => table[name][row])];
       return {
         columns: ["topic", "name", "language", ...columns],
-        rows: rows.listed().map((at) => [model.topics.topic[at], model.topics.name[at], select.value, ...values(rowOf(at))]),
+        rows: rows.listed().map((at) => [model.topics.topic[at], model.topics.name[at], code, ...values(rowOf(at))]),
       };
     }
 
     function liftPicture() {
       const most = rows.listed().reduce((so, at) => Math.max(so, table.lift[rowOf(at)]), 0) || 1;
       const bars = rows.listed().map((at) => ({ label: model.topics.name[at], size: table.lift[rowOf(at)] / most, value: `${decimal(table.lift[rowOf(at)])}×` }));
-      return bars.length ? barsPicture(`Lift of ${language(select.value)}`, bars) : null;
+      return bars.length ? barsPicture(`Lift of ${language(code)}`, bars) : null;
     }
 
     return { update, focus: rows.focus, table: liftTable, picture: liftPicture };
@@ -76,7 +77,7 @@ export const languagesView = {
 const isSignificant = (table, row) => table.p_value[row] !== null && table.p_value[row] < SIGNIFICANT;
 
 // Languages, those with the largest share of all conversations first.
-function bySize(table) {
+export function languagesBySize(table) {
   const sizes = new Map(table.language.values.map((code) => [code, -1]));
   table.language.of.forEach((place, row) => {
     const code = table.language.values[place];
@@ -109,6 +110,6 @@ function liftCells(model, at, row) {
     element("td", { class: isSure ? "drawn tells" : "drawn" }, interval(table.lift[row], low, high)),
     element("td", { class: isSure ? "tells" : null }, `${decimal(table.lift[row])}×`),
     element("td", { class: "soft range" }, low === null || high === null ? "" : `${decimal(low)}–${decimal(high)}`),
-    element("td", { class: isSure ? "tells" : null }, p === null ? "" : chance(p)),
+    element("td", { class: isSure ? null : "soft" }, p === null ? "" : chance(p)),
   ];
 }

@@ -18,6 +18,7 @@ export const LINES = [
 ];
 
 const MARGIN = { left: 52, right: 16, top: 22, bottom: 28 };
+const HEADROOM = 1.12;
 const ROOM_FOR_DAY = 64; // pixels
 const FEWEST_WITHOUT_POINTS = 32; // days
 
@@ -34,7 +35,7 @@ export function runs(shares, x, y) {
 // What is drawn and where: `lines` are { name, shares, births }, a place of `dates` for each share and birth.
 export function linesChart(lines, dates, span, width, height) {
   const all = lines.flatMap(({ shares }) => shares.filter((share) => share !== null));
-  const most = Math.max(1e-9, ...all) * 1.06;
+  const most = Math.max(1e-9, ...all) * HEADROOM;
   const right = width - MARGIN.right;
   const ground = height - MARGIN.bottom;
   const x = (day) => (dates.length === 1 ? (MARGIN.left + right) / 2 : MARGIN.left + (day / (dates.length - 1)) * (right - MARGIN.left));
@@ -69,7 +70,7 @@ function windowShade({ first, last }, dates, x, ground) {
   const wide = Math.max(8, to - from);
   const shade = shape("rect", { class: "window", x: ((from + to - wide) / 2).toFixed(1), y: MARGIN.top - 16, width: wide.toFixed(1), height: ground - MARGIN.top + 16, fill: PICTURE_INK.line, "fill-opacity": 0.45 });
   const name = wide > 110 ? `window of ${plural(covered.length, "day", "days")}` : wide > 48 ? "window" : "";
-  return shape("g", {}, shade, words(name, ((from + to) / 2).toFixed(1), MARGIN.top - 4, { class: "tick", "font-size": 11, "text-anchor": "middle", fill: PICTURE_INK.soft }));
+  return shape("g", {}, shade, words(name, (from + 6).toFixed(1), MARGIN.top - 3, { class: "tick", "font-size": 11, fill: PICTURE_INK.soft }));
 }
 
 function shareAxis(most, y, right) {

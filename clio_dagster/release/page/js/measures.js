@@ -1,6 +1,6 @@
 // Figures of a topic that views sort, colour and cross topics by. All are published ones, or a mean of published shares.
 
-import { byTitle, titleOf, valuesShown, wordFor } from "./facets.js";
+import { titleOf, valuesShown, wordFor } from "./facets.js";
 import { FEW, change, count, decimal, language, percent } from "./format.js";
 import { decoded, rowsOf, shareOf } from "./model.js";
 
@@ -52,6 +52,13 @@ const shownOr = (format) => (value) => (value === null ? FEW : format(value));
 
 // Every measure: { key, title, group, of(at), format(value), middle? }. `middle` is where it neither rises nor falls.
 export function measuresOf(model) {
+  if (!measuresIn.has(model)) measuresIn.set(model, measuresMade(model));
+  return measuresIn.get(model);
+}
+
+const measuresIn = new WeakMap();
+
+function measuresMade(model) {
   const { topics } = model;
   const made = [
     { key: "size", title: `Conversations in ${model.release.window.days} days`, group: "Topics", values: () => topics.window_conversations, format: count },
@@ -63,7 +70,7 @@ export function measuresOf(model) {
     const values = () => sharesBy(model, model.languages, (row) => model.languages.language.of[row] === place);
     made.push({ key: `language:${code}`, title: `Share in ${language(code)}`, group: "Languages", values, format: percent });
   }
-  for (const { facet, values: all } of valuesShown(model.facets).sort((a, b) => byTitle(a.facet, b.facet))) {
+  for (const { facet, values: all } of valuesShown(model.facets)) {
     const group = titleOf(facet);
     if (all.every((value) => numberOf(value) !== null)) {
       made.push({ key: `mean:${facet}`, title: `${group}: about, on average`, group, values: () => means(model, facet), format: shownOr(decimal) });

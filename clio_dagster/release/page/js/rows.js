@@ -14,32 +14,37 @@ export function labelled(text, control) {
 // A choice of level. `key()` changes with the topics that `shows(at)` holds for.
 export function makeLevels(page) {
   const { model, state } = page;
-  const depths = model.topics.name.map((_, at) => model.path(at).length - 1);
+  const { parent, clustered_by: trees } = model.topics;
+  const depths = new Array(model.size);
+  const depthOf = (at) => (depths[at] ??= parent[at] === null ? 0 : depthOf(parent[at]) + 1);
   const select = element("select");
   select.addEventListener("change", () => state.set({ level: select.value }));
   let by = null;
+  let level = "";
+  let found = null;
 
   function update() {
+    found = page.found();
     if (by !== page.by()) {
       by = page.by();
-      const deepest = depths.reduce((most, depth, at) => (model.topics.clustered_by[at] === by ? Math.max(most, depth) : most), 0);
+      const deepest = trees.reduce((most, tree, at) => (tree === by ? Math.max(most, depthOf(at)) : most), 0);
       const levels = [];
       for (let depth = 0; depth < deepest; depth += 1) levels.push([String(depth), LEVELS[depth] ?? `Level ${depth + 1}`]);
       const options = [["", "All levels"], ...levels, [BASE, "Base topics"]];
       select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
     }
-    const { level } = state.get();
-    select.value = [...select.options].some(({ value }) => value === level) ? level : "";
+    const wanted = state.get().level;
+    level = [...select.options].some(({ value }) => value === wanted) ? wanted : "";
+    select.value = level;
   }
 
   function shows(at) {
-    if (model.topics.clustered_by[at] !== by) return false;
-    if (page.found() && !page.found().has.has(at)) return false;
-    if (select.value === "") return true;
-    return select.value === BASE ? !model.children(at).length : depths[at] === Number(select.value);
+    if (trees[at] !== by || (found && !found.has.has(at))) return false;
+    if (level === "") return true;
+    return level === BASE ? !model.children(at).length : depthOf(at) === Number(level);
   }
 
-  const key = () => JSON.stringify([by, select.value, state.get().q, state.get().shows]);
+  const key = () => JSON.stringify([by, level, state.get().q, state.get().shows]);
   return { field: labelled("Level", select), update, shows, key };
 }
 
@@ -47,8 +52,8 @@ export function heading(text, attributes = {}) {
   return element("th", { scope: "col", ...attributes }, text);
 }
 
-export function topicHeading(model, at, ...after) {
-  return element("th", { scope: "row" }, foreign("button", model.topics.name[at], { type: "button", class: "topic" }), ...after);
+export function topicHeading(model, at) {
+  return element("th", { scope: "row" }, foreign("button", model.topics.name[at], { type: "button", class: "topic" }));
 }
 
 // `cells(at)` makes a topic's cells, its `topicHeading` among them; `head` is the row of headings, to be filled.

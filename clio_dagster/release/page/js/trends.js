@@ -36,7 +36,7 @@ export const trendsView = {
       said,
       element("div", { class: "picks" }, levels.field, hint),
       ...rows.parts,
-      element("p", { class: "note" }, "Lines are shares of each day's conversations, broken where a day's share is not shown. New is a topic that is new that day beyond chance; growth is against the published day before. Arrow keys move over the chart's days."),
+      element("p", { class: "note" }, "Lines are shares of each day's conversations, broken where a day's share is not shown. Growth is against the published day before; new is a topic that was not there before, beyond chance, and a ring the day it was. Arrow keys move over the chart's days."),
     );
     let shown = null;
     let drawn = null;
@@ -162,10 +162,10 @@ function trendCells(model, at, births) {
   const growth = topics.growth[at];
   return [
     element("td", { class: "ticked" }, box),
-    topicHeading(model, at, isNew(model, at) ? element("span", { class: "new" }, "new") : null),
+    topicHeading(model, at),
     element("td", { class: "drawn" }, sparkline(sharesByDay(trends, at), births.get(at) ?? [])),
     element("td", { class: topics.share[at] === null ? "few" : null }, percent(topics.share[at])),
-    element("td", { class: growth === null ? "few" : null }, growth === null ? "" : change(growth)),
+    element("td", {}, isNew(model, at) ? element("span", { class: "new" }, "new") : growth === null ? "" : change(growth)),
   ];
 }
 
