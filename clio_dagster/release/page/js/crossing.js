@@ -18,6 +18,7 @@ const TITLE_LENGTH = 60;
 const CIRCLES = { least: 3, most: 22 };
 const REACH = 8; // pixels beyond a circle that still point to it
 const MOST_OUTLINED = 1000;
+const MOST_NAMED = 30;
 const SAVED_PLOT = [1120, 720];
 const WHOLE_TURN = 2 * Math.PI;
 
@@ -394,8 +395,21 @@ function paintChosen(pen, marked, ink) {
   pen.lineWidth = 2;
   pen.beginPath();
   pen.arc(marked.x, marked.y, marked.r, 0, WHOLE_TURN);
+  pen.globalAlpha = 0.65;
   pen.fill();
+  pen.globalAlpha = 1;
   pen.stroke();
+}
+
+// Names above the largest circles, but for those that would lie on another.
+function namesWithRoom(model, circles) {
+  const names = [];
+  for (const { at, x, y, r } of circles.slice(0, MOST_NAMED)) {
+    const text = clipped(model.topics.name[at], 32);
+    const name = { text, x, y: y - r - 4, half: [...text].length * 3.2 };
+    if (names.every((one) => Math.abs(one.y - name.y) > 13 || Math.abs(one.x - name.x) > one.half + name.half)) names.push(name);
+  }
+  return names;
 }
 
 function savedPlot(model, places, both) {
@@ -413,7 +427,7 @@ function savedPlot(model, places, both) {
     ]),
   ];
   const drawn = circles.map((circle) => shape("circle", { cx: circle.x.toFixed(1), cy: circle.y.toFixed(1), r: circle.r.toFixed(1), fill: PICTURE_INK.bar, "fill-opacity": 0.65, stroke: PICTURE_INK.paper }));
-  const named = circles.slice(0, 12).map((circle) => words(clipped(model.topics.name[circle.at], 32), circle.x.toFixed(1), (circle.y - circle.r - 4).toFixed(1), { "text-anchor": "middle", "font-size": 11 }));
+  const named = namesWithRoom(model, circles).map(({ text, x, y }) => words(text, x.toFixed(1), y.toFixed(1), { "text-anchor": "middle", "font-size": 11 }));
   const axes = [words(titles[0], width - PLOT_MARGIN.right, height - 12, { "text-anchor": "end" }), words(titles[1], 16, 20)];
   return picture(width, height, ...lines, ...drawn, ...named, ...axes);
 }

@@ -40,7 +40,7 @@ export function linesChart(lines, dates, span, width, height) {
   const ground = height - MARGIN.bottom;
   const x = (day) => (dates.length === 1 ? (MARGIN.left + right) / 2 : MARGIN.left + (day / (dates.length - 1)) * (right - MARGIN.left));
   const y = (share) => ground - (share / most) * (ground - MARGIN.top);
-  const parts = [windowShade(span, dates, x, ground), ...shareAxis(most, y, right), ...dayAxis(dates, x, ground, right)];
+  const parts = [windowShade(span, dates, x, ground), ...(all.length ? shareAxis(most, y, right) : []), ...dayAxis(dates, x, ground, right)];
   lines.forEach(({ shares, births }, place) => {
     const { color, dashes } = LINES[place];
     parts.push(shape("path", { class: "line", d: runs(shares, x, y), fill: "none", stroke: color, "stroke-width": 2, "stroke-dasharray": dashes, "stroke-linejoin": "round" }));

@@ -32,7 +32,7 @@ export const trendsView = {
     const rows = makeTopicRows(page, "Topics over days", (at) => trendCells(model, at, births));
     rows.head.append(heading("Compare"), heading("Topic"), heading("Days"), heading("Share of the day"), heading("Growth"));
     host.append(
-      element("figure", { class: "lines-figure" }, frame, element("figcaption", {}, element("p", { class: "lines-day" }, date), legend)),
+      element("figure", { class: "lines-figure", hidden: !listed.length }, frame, element("figcaption", {}, element("p", { class: "lines-day" }, date), legend)),
       said,
       element("div", { class: "picks" }, levels.field, hint),
       ...rows.parts,
@@ -79,7 +79,6 @@ export const trendsView = {
       drawn = key;
       chart.setAttribute("viewBox", `0 0 ${width} ${CHART_HEIGHT}`);
       chart.setAttribute("aria-label", lines.length ? `Shares over days of ${lines.map(({ name }) => name).join("; ")}` : "No topic is compared");
-      frame.hidden = !dates.length;
       at = linesChart(lines, dates, span, width, CHART_HEIGHT);
       chart.replaceChildren(...at.parts);
       legend.replaceChildren(...lines.map(({ name }, place) => element("li", {}, swatch(place), foreign("span", name, { class: "name" }), element("span", { class: "value" }))));
@@ -202,9 +201,10 @@ function savedTrends(lines, dates, span) {
   const [width, height] = SAVED_TRENDS;
   const { parts } = linesChart(lines, dates, span, width, height);
   const keys = lines.flatMap(({ name }, place) => {
-    const y = height + 24 * place + 20;
+    const y = height + 24 * place + 56;
     const { color, dashes } = LINES[place];
     return [shape("line", { x1: 52, x2: 92, y1: y - 4, y2: y - 4, stroke: color, "stroke-width": 2.5, "stroke-dasharray": dashes }), words(clipped(name, 110), 104, y)];
   });
-  return picture(width, height + 24 * lines.length + 16, ...parts, ...keys);
+  const title = words("Share of each day's conversations", 16, 30, { "font-size": 18, "font-family": "serif" });
+  return picture(width, height + 24 * lines.length + 52, title, shape("g", { transform: "translate(0 36)" }, ...parts), ...keys);
 }
