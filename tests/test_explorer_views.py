@@ -109,7 +109,7 @@ def test_a_link_shows_what_it_was_taken_from(chromium: Any, file: Path) -> None:
 def test_the_back_button_walks_back_what_was_chosen(opened: Opened) -> None:
     opened.page.click("#tree .name:text-is('Odd names')")
     opened.go("boxes")
-    opened.page.click(".box:has-text('Plain names')")
+    opened.page.click(".box:has-text('Plain names')", position={"x": 20, "y": 8})
     assert opened.chosen() == "Plain names"
     opened.page.go_back()
     assert opened.chosen() == "Odd names"
@@ -145,7 +145,7 @@ def test_boxes_are_as_large_as_their_topics(opened: Opened) -> None:
     topics = placed_tables()["topics"]
     opened.page.set_viewport_size({"width": 3000, "height": 2000})
     opened.go("boxes")
-    opened.page.click("#view-boxes .box:has-text('Odd names')")
+    opened.page.click("#view-boxes .box:has-text('Odd names')", position={"x": 20, "y": 8})
     opened.page.click("#view-boxes button:has-text('Open')")
     assert opened.choice("inside") == opened.choice("topic")
     areas = {
