@@ -124,8 +124,8 @@ export const mapView = {
       });
     }
 
-    // All that is drawn: circles, names and regions, on a canvas or in a picture.
-    function scene(width = size.width, height = size.height, at = spot) {
+    // All that is drawn, on a canvas or in a picture: circles, regions, and names in letters of so many times their usual size.
+    function scene(width = size.width, height = size.height, at = spot, letter = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16) {
       const measure = measures.get(choice.value);
       const colors = measure ? colorsOf(measure, places) : null;
       const tops = model.roots.filter((top) => topics.clustered_by[top] === by);
@@ -140,7 +140,7 @@ export const mapView = {
       const nearness = at.scale / fitted(places, topics, width, height).scale;
       const grounds = tops.map((top, place) => ({ color: measure ? NO_FIGURE : KINDS[place % KINDS.length], corners: hull(circles.filter((circle) => model.path(circle.at)[0] === top)) }));
       const outline = chosen !== null && model.children(chosen).length ? hull(circles.filter(({ isChosen }) => isChosen)) : [];
-      return { circles, grounds, outline, names: namesOf(model, circles, regions, nearness, at, width, height), width, height, chosen };
+      return { circles, grounds, outline, names: namesOf(model, circles, regions, nearness, at, width, height, letter), width, height, chosen, letter };
     }
 
     function drawLegend(measure, colors, tops) {
@@ -221,7 +221,7 @@ export const mapView = {
         const { columns, rows } = topicTable(model, shown());
         return { columns: [...columns, "x", "y"], rows: rows.map((row, place) => [...row, topics.x[shown()[place]], topics.y[shown()[place]]]) };
       },
-      picture: () => savedMap(scene(...SAVED, fitted(places, topics, ...SAVED))),
+      picture: () => savedMap(scene(...SAVED, fitted(places, topics, ...SAVED), 1)),
       // What lies where, in pixels of the canvas.
       circles: () => scene().circles,
     };
@@ -314,13 +314,13 @@ function regionsOf(model, places) {
 }
 
 // Names that have room: of regions while the map is far, of circles as it comes near; the largest first.
-function namesOf(model, circles, regions, nearness, spot, width, height) {
+function namesOf(model, circles, regions, nearness, spot, width, height, letter) {
   const { topics } = model;
   const names = [];
   const taken = [];
   const put = (text, x, y, letters, big, at) => {
-    const wide = letters * (big ? 8.2 : 6.4);
-    const box = [x - wide / 2, y - (big ? 12 : 9), x + wide / 2, y + (big ? 8 : 6)];
+    const wide = letters * (big ? 8.2 : 6.4) * letter;
+    const box = [x - wide / 2, y - (big ? 12 : 9) * letter, x + wide / 2, y + (big ? 8 : 6) * letter];
     if (box[2] < 0 || box[0] > width || box[3] < 0 || box[1] > height) return;
     if (names.length >= MOST_NAMES || taken.some((one) => one[0] < box[2] && box[0] < one[2] && one[1] < box[3] && box[1] < one[3])) return;
     taken.push(box);
@@ -337,12 +337,12 @@ function namesOf(model, circles, regions, nearness, spot, width, height) {
   const near = circles.filter(({ x, y, r, isFound }) => isFound && r > READ_FROM && inSight(x, y)).sort((a, b) => b.isChosen - a.isChosen || b.r - a.r);
   for (const { at, x, y, r } of near.slice(0, 4 * MOST_NAMES)) {
     const text = clipped(topics.name[at], 28);
-    put(text, x, y + r + 11, [...text].length, false, at);
+    put(text, x, y + r + 11 * letter, [...text].length, false, at);
   }
   return names;
 }
 
-function paint(pen, { circles, grounds, outline, names, width, height, chosen }) {
+function paint(pen, { circles, grounds, outline, names, width, height, chosen, letter }) {
   const style = getComputedStyle(document.documentElement);
   const [ink, sheet] = ["--ink", "--sheet"].map((name) => style.getPropertyValue(name));
   pen.fillStyle = sheet;
@@ -377,8 +377,8 @@ function paint(pen, { circles, grounds, outline, names, width, height, chosen })
   }
   pen.textAlign = "center";
   for (const { text, x, y, big } of names) {
-    pen.font = big ? "600 15px Georgia, 'Noto Serif', serif" : "12px system-ui, 'Noto Sans', sans-serif";
-    pen.lineWidth = 3;
+    pen.font = big ? `600 ${15 * letter}px Georgia, 'Noto Serif', serif` : `${12 * letter}px system-ui, 'Noto Sans', sans-serif`;
+    pen.lineWidth = 3 * letter;
     pen.strokeStyle = sheet;
     pen.strokeText(text, x, y);
     pen.fillStyle = ink;
