@@ -45,8 +45,8 @@ export const boxesView = {
 
     const layout = (width, height) => {
       const root = inside();
-      const tops = root === null ? model.roots.filter((at) => topics.clustered_by[at] === page.by()) : [root];
-      return laidOut(model, tops, width, height);
+      const tops = root === null ? model.roots.filter((at) => topics.clustered_by[at] === page.by()) : model.children(root);
+      return laidOut(model, tops.length === 1 && model.children(tops[0]).length ? model.children(tops[0]) : tops, width, height);
     };
 
     function update() {
@@ -63,7 +63,7 @@ export const boxesView = {
       const found = page.found();
       const chosen = page.chosen();
       const focused = document.activeElement?.closest?.(".box")?.dataset.at;
-      frame.replaceChildren(...drawn.map((box) => boxElement(model, box, found && !found.has.has(box.at), box.at === chosen)));
+      frame.replaceChildren(...drawn.map((box) => boxElement(model, box, found && !found.leads.has(box.at), box.at === chosen)));
       if (focused !== undefined) frame.querySelector(`[data-at="${focused}"]`)?.focus({ preventScroll: true });
     }
 
@@ -91,8 +91,7 @@ function laidOut(model, tops, width, height) {
   const sized = (places) => places.filter((at) => sizes[at] > 0).map((at) => ({ at, size: sizes[at] }));
   const all = [];
   squarified(sized(tops), { x: 0, y: 0, width, height }).forEach((box, place) => {
-    const tops = model.roots.filter((at) => model.topics.clustered_by[at] === model.topics.clustered_by[box.at]);
-    const kind = KINDS[tops.indexOf(model.path(box.at)[0]) % KINDS.length];
+    const kind = KINDS[place % KINDS.length];
     const group = inset(box, GAP);
     const below = sized(model.children(box.at));
     if (group.width < SMALLEST_BOX || group.height < SMALLEST_BOX) return;
@@ -105,7 +104,7 @@ function laidOut(model, tops, width, height) {
     if (room.height < SMALLEST_BOX || room.width < SMALLEST_BOX) return;
     for (const child of squarified(below, room)) {
       const shown = inset(child, 1);
-      if (shown.width >= SMALLEST_BOX && shown.height >= SMALLEST_BOX) all.push({ ...shown, at: child.at, color: lighter(kind, LIGHTER + 0.15 * (place % 2)), isGroup: false });
+      if (shown.width >= SMALLEST_BOX && shown.height >= SMALLEST_BOX) all.push({ ...shown, at: child.at, color: lighter(kind, LIGHTER), isGroup: false });
     }
   });
   return all;

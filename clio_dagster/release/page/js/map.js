@@ -18,6 +18,11 @@ const NEARBY = 8; // pixels beyond a circle that still point to it
 const SAVED = [1280, 900];
 const MOST_NAMES = 60;
 const FAINT = 0.12;
+const BESIDE = 0.4; // of circles that are not the chosen topic's
+const DEEPER = 1.7; // how much nearer each level of names is shown
+const READ_FROM = 7; // radius in pixels from which a circle has its name
+const MARGIN = 12; // pixels of a region around its circles
+const OUTERMOST = 0.1; // share of a topic's circles that its region may leave out
 const TAU = 2 * Math.PI;
 
 export const mapView = {
@@ -119,8 +124,8 @@ export const mapView = {
       });
     }
 
-    // All that is drawn: circles, names and regions, on a canvas or in a picture.
-    function scene(width = size.width, height = size.height, at = spot) {
+    // All that is drawn, on a canvas or in a picture: circles, regions, and names in letters of so many times their usual size.
+    function scene(width = size.width, height = size.height, at = spot, letter = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16) {
       const measure = measures.get(choice.value);
       const colors = measure ? colorsOf(measure, places) : null;
       const tops = model.roots.filter((top) => topics.clustered_by[top] === by);
@@ -130,9 +135,12 @@ export const mapView = {
       const unit = radiusUnit(places, topics, width, height, at, fitted(places, topics, width, height));
       const circles = places.map((place) => {
         const [x, y] = onCanvas(topics, place, at);
-        return { at: place, x, y, r: radius(topics, place, unit), color: colorOf(place), isFound: !found || found.has.has(place), isChosen: place === chosen || model.path(place).includes(chosen) };
+        return { at: place, x, y, r: radius(topics, place, unit), color: colorOf(place), isFound: !found || found.has.has(place), isChosen: model.path(place).includes(chosen) };
       });
-      return { circles, names: namesOf(model, circles, regions, at, width, height), width, height, chosen };
+      const nearness = at.scale / fitted(places, topics, width, height).scale;
+      const grounds = tops.map((top, place) => ({ color: measure ? NO_FIGURE : KINDS[place % KINDS.length], corners: hull(circles.filter((circle) => model.path(circle.at)[0] === top)) }));
+      const outline = chosen !== null && model.children(chosen).length ? hull(circles.filter(({ isChosen }) => isChosen)) : [];
+      return { circles, grounds, outline, names: namesOf(model, circles, regions, nearness, at, width, height, letter), width, height, chosen, letter };
     }
 
     function drawLegend(measure, colors, tops) {
@@ -213,7 +221,7 @@ export const mapView = {
         const { columns, rows } = topicTable(model, shown());
         return { columns: [...columns, "x", "y"], rows: rows.map((row, place) => [...row, topics.x[shown()[place]], topics.y[shown()[place]]]) };
       },
-      picture: () => savedMap(scene(...SAVED, fitted(places, topics, ...SAVED))),
+      picture: () => savedMap(scene(...SAVED, fitted(places, topics, ...SAVED), 1)),
       // What lies where, in pixels of the canvas.
       circles: () => scene().circles,
     };
@@ -306,13 +314,13 @@ function regionsOf(model, places) {
 }
 
 // Names that have room: of regions while the map is far, of circles as it comes near; the largest first.
-function namesOf(model, circles, regions, spot, width, height) {
+function namesOf(model, circles, regions, nearness, spot, width, height, letter) {
   const { topics } = model;
   const names = [];
   const taken = [];
   const put = (text, x, y, letters, big, at) => {
-    const wide = letters * (big ? 8.2 : 6.4);
-    const box = [x - wide / 2, y - (big ? 12 : 9), x + wide / 2, y + (big ? 8 : 6)];
+    const wide = letters * (big ? 8.2 : 6.4) * letter;
+    const box = [x - wide / 2, y - (big ? 12 : 9) * letter, x + wide / 2, y + (big ? 8 : 6) * letter];
     if (box[2] < 0 || box[0] > width || box[3] < 0 || box[1] > height) return;
     if (names.length >= MOST_NAMES || taken.some((one) => one[0] < box[2] && box[0] < one[2] && one[1] < box[3] && box[1] < one[3])) return;
     taken.push(box);
@@ -320,27 +328,36 @@ function namesOf(model, circles, regions, spot, width, height) {
   };
   const inSight = (x, y) => x > -50 && y > -50 && x < width + 50 && y < height + 50;
   for (const region of regions) {
+    if (nearness < DEEPER ** region.depth) break;
     const [x, y] = [spot.x + spot.scale * region.x, spot.y + spot.scale * region.y];
     if (!inSight(x, y)) continue;
     const text = clipped(topics.name[region.at], 34);
     put(text, x, y, [...text].length, region.depth === 0, region.at);
   }
-  const near = circles.filter(({ x, y, r, isFound }) => isFound && r > 5 && inSight(x, y)).sort((a, b) => b.isChosen - a.isChosen || b.r - a.r);
+  const near = circles.filter(({ x, y, r, isFound }) => isFound && r > READ_FROM && inSight(x, y)).sort((a, b) => b.isChosen - a.isChosen || b.r - a.r);
   for (const { at, x, y, r } of near.slice(0, 4 * MOST_NAMES)) {
     const text = clipped(topics.name[at], 28);
-    put(text, x, y + r + 11, [...text].length, false, at);
+    put(text, x, y + r + 11 * letter, [...text].length, false, at);
   }
   return names;
 }
 
-function paint(pen, { circles, names, width, height, chosen }) {
+function paint(pen, { circles, grounds, outline, names, width, height, chosen, letter }) {
   const style = getComputedStyle(document.documentElement);
   const [ink, sheet] = ["--ink", "--sheet"].map((name) => style.getPropertyValue(name));
   pen.fillStyle = sheet;
   pen.fillRect(0, 0, width, height);
-  for (const { x, y, r, color, isFound } of circles) {
+  pen.lineJoin = "round";
+  pen.globalAlpha = 0.1;
+  for (const { color, corners } of grounds) {
+    pen.fillStyle = color;
+    around(pen, corners);
+    pen.fill();
+  }
+  const isSome = circles.some(({ isChosen }) => isChosen);
+  for (const { x, y, r, color, isFound, isChosen } of circles) {
     if (x < -r || y < -r || x > width + r || y > height + r) continue;
-    pen.globalAlpha = isFound ? 0.75 : FAINT;
+    pen.globalAlpha = !isFound ? FAINT : isChosen || !isSome ? 0.85 : BESIDE;
     pen.fillStyle = color;
     pen.beginPath();
     pen.arc(x, y, r, 0, TAU);
@@ -348,18 +365,20 @@ function paint(pen, { circles, names, width, height, chosen }) {
   }
   pen.globalAlpha = 1;
   pen.strokeStyle = ink;
-  for (const { at, x, y, r, isChosen } of circles) {
-    if (!isChosen) continue;
-    pen.lineWidth = at === chosen ? 2.5 : 1;
+  pen.lineWidth = 1.25;
+  around(pen, outline);
+  pen.stroke();
+  for (const { at, x, y, r } of circles) {
+    if (at !== chosen) continue;
+    pen.lineWidth = 2.5;
     pen.beginPath();
     pen.arc(x, y, r + 1, 0, TAU);
     pen.stroke();
   }
   pen.textAlign = "center";
-  pen.lineJoin = "round";
   for (const { text, x, y, big } of names) {
-    pen.font = big ? "600 15px Georgia, 'Noto Serif', serif" : "12px system-ui, 'Noto Sans', sans-serif";
-    pen.lineWidth = 3;
+    pen.font = big ? `600 ${15 * letter}px Georgia, 'Noto Serif', serif` : `${12 * letter}px system-ui, 'Noto Sans', sans-serif`;
+    pen.lineWidth = 3 * letter;
     pen.strokeStyle = sheet;
     pen.strokeText(text, x, y);
     pen.fillStyle = ink;
@@ -367,11 +386,41 @@ function paint(pen, { circles, names, width, height, chosen }) {
   }
 }
 
-function savedMap({ circles, names, width, height }) {
+function around(pen, corners) {
+  pen.beginPath();
+  corners.forEach(([x, y]) => pen.lineTo(x, y));
+  pen.closePath();
+}
+
+// Corners of a region without dents around all but the outermost circles, and a margin (Andrew's monotone chain, 1979).
+function hull(circles) {
+  if (circles.length < 3) return [];
+  const middle = ["x", "y"].map((axis) => circles.reduce((sum, circle) => sum + circle[axis], 0) / circles.length);
+  const points = circles
+    .map(({ x, y }) => [x, y, Math.hypot(x - middle[0], y - middle[1])])
+    .sort((a, b) => a[2] - b[2])
+    .slice(0, Math.max(3, Math.ceil((1 - OUTERMOST) * circles.length)))
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const half = (ordered) => {
+    const side = [];
+    for (const point of ordered) {
+      while (side.length > 1 && turn(side.at(-2), side.at(-1), point) <= 0) side.pop();
+      side.push(point);
+    }
+    return side.slice(0, -1);
+  };
+  return [...half(points), ...half(points.reverse())].map(([x, y, far]) => [x + (MARGIN * (x - middle[0])) / (far || 1), y + (MARGIN * (y - middle[1])) / (far || 1)]);
+}
+
+const turn = (a, b, c) => (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+
+function savedMap({ circles, grounds, names, width, height }) {
   const drawn = circles.filter(({ isFound }) => isFound).map(({ x, y, r, color }) => shape("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: r.toFixed(1), fill: color, "fill-opacity": 0.75 }));
   const written = names.map(({ text, x, y, big }) =>
     words(text, x.toFixed(1), y.toFixed(1), { "text-anchor": "middle", "font-size": big ? 16 : 12, "font-weight": big ? 600 : 400, stroke: PICTURE_INK.paper, "stroke-width": 3, "paint-order": "stroke" }));
-  return picture(width, height, ...drawn, ...written);
+  const below = grounds.map(({ color, corners }) =>
+    shape("polygon", { points: corners.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "), fill: color, opacity: 0.1 }));
+  return picture(width, height, ...below, ...drawn, ...written);
 }
 
 function kindLegend(model, top, color, choose) {

@@ -12,6 +12,7 @@ function folded(text) {
 }
 
 // `found(query, shows)`: the topics, best first, with what share of each shows the value; null where neither is given.
+// `has` are those topics, `leads` they and all above them.
 // `list(found)` shows them.
 export function makeSearch(field, choice, results, hint, model, onChoose) {
   let texts = null;
@@ -52,7 +53,7 @@ export function makeSearch(field, choice, results, hint, model, onChoose) {
     const shares = chosen ? sharesOf(model, chosen.facet, chosen.value) : null;
     let order = words ? matches(words) : [...shares.keys()];
     if (shares) order = order.filter((at) => shares.has(at)).sort((a, b) => (shares.get(b) ?? -1) - (shares.get(a) ?? -1));
-    return { order, shares, chosen, has: new Set(order) };
+    return { order, shares, chosen, has: new Set(order), leads: new Set(order.flatMap((at) => model.path(at))) };
   }
 
   function say(found) {
