@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from html.parser import HTMLParser
@@ -128,6 +129,11 @@ def test_the_script_never_parses_markup_from_data() -> None:
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
         assert way not in script
     assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+
+
+def test_no_name_is_declared_by_two_modules_that_share_the_page() -> None:
+    declared = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", page_script(), re.MULTILINE)
+    assert [name for name, times in Counter(declared).items() if times > 1] == []
 
 
 def test_the_data_is_that_of_the_tables_and_no_more() -> None:

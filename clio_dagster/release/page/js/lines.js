@@ -17,7 +17,7 @@ export const LINES = [
   { color: "#80868b", dashes: "5 5" },
 ];
 
-const MARGIN = { left: 52, right: 16, top: 22, bottom: 28 };
+const LINES_MARGIN = { left: 52, right: 16, top: 22, bottom: 28 };
 const HEADROOM = 1.12;
 const ROOM_FOR_DAY = 64; // pixels
 const FEWEST_WITHOUT_POINTS = 32; // days
@@ -36,10 +36,10 @@ export function runs(shares, x, y) {
 export function linesChart(lines, dates, span, width, height) {
   const all = lines.flatMap(({ shares }) => shares.filter((share) => share !== null));
   const most = Math.max(1e-9, ...all) * HEADROOM;
-  const right = width - MARGIN.right;
-  const ground = height - MARGIN.bottom;
-  const x = (day) => (dates.length === 1 ? (MARGIN.left + right) / 2 : MARGIN.left + (day / (dates.length - 1)) * (right - MARGIN.left));
-  const y = (share) => ground - (share / most) * (ground - MARGIN.top);
+  const right = width - LINES_MARGIN.right;
+  const ground = height - LINES_MARGIN.bottom;
+  const x = (day) => (dates.length === 1 ? (LINES_MARGIN.left + right) / 2 : LINES_MARGIN.left + (day / (dates.length - 1)) * (right - LINES_MARGIN.left));
+  const y = (share) => ground - (share / most) * (ground - LINES_MARGIN.top);
   const parts = [windowShade(span, dates, x, ground), ...(all.length ? shareAxis(most, y, right) : []), ...dayAxis(dates, x, ground, right)];
   lines.forEach(({ shares, births }, place) => {
     const { color, dashes } = LINES[place];
@@ -51,8 +51,8 @@ export function linesChart(lines, dates, span, width, height) {
     });
     for (const day of births) parts.push(...birthMark(x(day), y(shares[day] ?? 0), color));
   });
-  const nearest = (pixel) => Math.max(0, Math.min(dates.length - 1, Math.round(((pixel - MARGIN.left) / (right - MARGIN.left)) * (dates.length - 1))));
-  return { parts: parts.filter(Boolean), x, y, top: MARGIN.top, ground, nearest };
+  const nearest = (pixel) => Math.max(0, Math.min(dates.length - 1, Math.round(((pixel - LINES_MARGIN.left) / (right - LINES_MARGIN.left)) * (dates.length - 1))));
+  return { parts: parts.filter(Boolean), x, y, top: LINES_MARGIN.top, ground, nearest };
 }
 
 function birthMark(x, y, color) {
@@ -68,23 +68,23 @@ function windowShade({ first, last }, dates, x, ground) {
   if (!covered.length) return null;
   const [from, to] = [x(covered[0]), x(covered[covered.length - 1])];
   const wide = Math.max(8, to - from);
-  const shade = shape("rect", { class: "window", x: ((from + to - wide) / 2).toFixed(1), y: MARGIN.top - 16, width: wide.toFixed(1), height: ground - MARGIN.top + 16, fill: PICTURE_INK.line, "fill-opacity": 0.45 });
+  const shade = shape("rect", { class: "window", x: ((from + to - wide) / 2).toFixed(1), y: LINES_MARGIN.top - 16, width: wide.toFixed(1), height: ground - LINES_MARGIN.top + 16, fill: PICTURE_INK.line, "fill-opacity": 0.45 });
   const name = wide > 110 ? `window of ${plural(covered.length, "day", "days")}` : wide > 48 ? "window" : "";
-  return shape("g", {}, shade, words(name, (from + 6).toFixed(1), MARGIN.top - 3, { class: "tick", "font-size": 11, fill: PICTURE_INK.soft }));
+  return shape("g", {}, shade, words(name, (from + 6).toFixed(1), LINES_MARGIN.top - 3, { class: "tick", "font-size": 11, fill: PICTURE_INK.soft }));
 }
 
 function shareAxis(most, y, right) {
   const steps = roundSteps(0, most, 4);
   const names = stepNames(steps, "percent");
   return steps.flatMap((share, place) => [
-    shape("line", { class: place ? "grid" : "ground", x1: MARGIN.left, x2: right, y1: y(share).toFixed(1), y2: y(share).toFixed(1), stroke: place ? PICTURE_INK.line : PICTURE_INK.soft }),
-    words(names[place], MARGIN.left - 8, (y(share) + 4).toFixed(1), { class: "tick", "font-size": 12, "text-anchor": "end", fill: PICTURE_INK.soft }),
+    shape("line", { class: place ? "grid" : "ground", x1: LINES_MARGIN.left, x2: right, y1: y(share).toFixed(1), y2: y(share).toFixed(1), stroke: place ? PICTURE_INK.line : PICTURE_INK.soft }),
+    words(names[place], LINES_MARGIN.left - 8, (y(share) + 4).toFixed(1), { class: "tick", "font-size": 12, "text-anchor": "end", fill: PICTURE_INK.soft }),
   ]);
 }
 
 // The last day, and as many before it as have room.
 function dayAxis(dates, x, ground, right) {
-  const room = Math.max(1, Math.floor((right - MARGIN.left) / ROOM_FOR_DAY));
+  const room = Math.max(1, Math.floor((right - LINES_MARGIN.left) / ROOM_FOR_DAY));
   const every = Math.max(1, Math.ceil((dates.length - 1) / room));
   const named = dates.flatMap((date, day) => ((dates.length - 1 - day) % every === 0 ? [day] : []));
   return named.map((day) => words(dayAndMonth(dates[day]), x(day).toFixed(1), ground + 18, { class: "tick", "font-size": 12, "text-anchor": x(day) > right - 20 ? "end" : "middle", fill: PICTURE_INK.soft }));
