@@ -8,7 +8,9 @@ import json
 import re
 import shutil
 import subprocess
-from datetime import date
+from collections import Counter
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,11 @@ def test_the_script_never_parses_markup_from_data() -> None:
     assert not re.search(r"^(import|export) ", script, re.MULTILINE)
 
 
+def test_no_name_is_declared_by_two_modules_that_share_the_page() -> None:
+    declared = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", page_script(), re.MULTILINE)
+    assert [name for name, times in Counter(declared).items() if times > 1] == []
+
+
 def test_the_data_is_that_of_the_tables_and_no_more() -> None:
     tables = hostile_tables()
     data = data_of(page(tables))
@@ -221,6 +228,12 @@ def driven(folder: Path, script: str, tables: dict[str, pl.DataFrame] | None = N
     const text = (query) => document.querySelector(query)?.textContent;
     const press = (key) =>
       document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const go = (view) => document.querySelector(`#views [data-view=${view}]`).click();
+    const pick = (select, value) => {
+      select.value = value;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    const row = (cells) => [...cells.children].map((cell) => cell.textContent);
     const named = (name) => all("#tree .name").find((one) => one.textContent === name);
     let answer;
     """
@@ -359,6 +372,7 @@ def test_a_facet_that_the_page_does_not_know_is_shown_and_narrows_the_topics(tmp
         answer.both = all("#results .name").map((one) => one.textContent);
         all("#results button")[0].click();
         field.value = "";
+        field.dispatchEvent(new Event("input"));
         answer.none = choose("").length;
         answer.tree = document.getElementById("tree").hidden;
         const titled = (section) => section.querySelector("h3").textContent === "Minutes saved";
@@ -423,10 +437,11 @@ def test_the_panel_shows_the_figures_of_the_tables(tmp_path: Path) -> None:
         const cells = (row) => parts.map((part) => row.querySelector(part).textContent);
         answer = {
           spanish: all(".languages li").map(cells).find(([name]) => name === "Spanish"),
-          concern: text(".bars:not(.languages)"),
+          concern: text(".bars:not(.languages, .below)"),
           line: document.querySelector(".trend").getAttribute("aria-label"),
-          coverage: [...document.querySelector("tbody tr").children].map((cell) => cell.textContent),
         };
+        go("about");
+        answer.coverage = row(document.querySelector("#view-about tbody tr"));
         """,
         tables,
     )
@@ -436,6 +451,177 @@ def test_the_panel_shows_the_figures_of_the_tables(tmp_path: Path) -> None:
     assert "1, harmless70%630" in shown["concern"]
     assert shown["line"].startswith("Share from ")
     assert shown["coverage"] == ["Arabic", "1,000", "few", "88", "870"]
+
+
+def two_digits(value: float) -> str:
+    """A figure as the page writes it, which has three digits of it."""
+    rounded = Context(prec=2, rounding=ROUND_HALF_UP).create_decimal(f"{value:.3g}")
+    return f"{rounded.normalize():f}"
+
+
+def percent(share: float | None) -> str:
+    if share is None:
+        return "few"
+    tenths = (Decimal(round(share * 100_000)) / 1000).quantize(Decimal("0.1"), ROUND_HALF_UP)
+    return f"{tenths}%".replace(".0%", "%")
+
+
+@in_browser
+def test_the_languages_view_has_the_lifts_of_one_language_the_surest_first(tmp_path: Path) -> None:
+    tables = hostile_tables()
+    shown = driven(
+        tmp_path,
+        """
+        go("languages");
+        pick(document.querySelector("#view-languages select"), "es");
+        answer = { rows: all("#view-languages tbody tr").map(row), hint: text("#view-languages .hint") };
+        all("#view-languages .topic")[1].click();
+        answer.panel = text("#detail h2");
+        answer.current = text('#view-languages [aria-current="true"] .topic');
+        """,
+        tables,
+    )
+    names = dict(tables["topics"].select("node_id", "name").iter_rows())
+    rows = tables["topic_languages"].filter(language="es").rows(named=True)
+    sure = [one for one in rows if one["p_value"] < 0.05 and one["lift"] > 1]
+    expected = {
+        names[one["node_id"]]: [
+            percent(one["share"]),
+            percent(one["base_rate"]),
+            "",
+            f"{two_digits(one['lift'])}×",
+            f"{two_digits(one['lift_low'])}–{two_digits(one['lift_high'])}",
+            f"{one['p_value']:.2g}",
+        ]
+        for one in rows
+    }
+    lifts = {names[one["node_id"]]: one["lift"] for one in rows}
+    surest = {names[one["node_id"]] for one in sure}
+    order = [name for name, *_ in shown["rows"]]
+    assert {name: cells for name, *cells in shown["rows"]} == expected
+    assert set(order[: len(sure)]) == surest
+    for part in (order[: len(sure)], order[len(sure) :]):
+        assert [lifts[name] for name in part] == sorted((lifts[name] for name in part), reverse=True)
+    assert f"in {len(sure)} of {len(rows)} topics with a lift" in shown["hint"]
+    assert shown["panel"] == shown["current"] == order[1]
+
+
+def with_births(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The tables where one topic is new today, one was new a week ago, and one grows most."""
+    topic, day = pl.col("topic"), pl.col("date")
+    today = day == DAY
+    born = (topic == "t6") & today | (topic == "t7") & (day == DAY - timedelta(days=7))
+    grown = pl.when(today & (topic == "t8")).then(0.5).otherwise(None)
+    trends = tables["topic_trends"].with_columns(event=pl.when(born).then(pl.lit("birth")), growth=grown)
+    return tables | {"topic_trends": trends.filter((topic != "t6") | today)}
+
+
+@in_browser
+def test_the_trends_view_compares_the_days_of_the_tables(tmp_path: Path) -> None:
+    tables = with_births(hostile_tables())
+    shown = driven(
+        tmp_path,
+        """
+        go("trends");
+        answer = { rows: all("#view-trends tbody tr").map(row), lines: all(".lines-legend .name").length };
+        answer.births = all(".lines .birth").length;
+        for (const box of all("#view-trends input:checked")) box.click();
+        answer.none = all(".lines-legend li").length;
+        document.querySelector('#view-trends input[aria-label="Compare Everything"]').click();
+        answer.state = location.hash;
+        document.querySelector(".lines-frame").focus();
+        const read = () => [text(".lines-day b"), text(".lines-legend .value")];
+        answer.days = [read()];
+        for (let day = 0; day < 13; day += 1) {
+          press("ArrowLeft");
+          answer.days.push(read());
+        }
+        answer.said = text('#view-trends [aria-live="polite"]');
+        answer.pieces = document.querySelector(".lines .line").getAttribute("d").split("M").length - 1;
+        """,
+        tables,
+    )
+    names = dict(tables["topics"].select("topic", "name").iter_rows())
+    assert [(name, growth) for _, name, _, _, growth in shown["rows"][:2]] == [
+        (names["t6"], "new"),
+        (names["t8"], "+50%"),
+    ]
+    assert len(shown["rows"]) == tables["topics"].height
+    assert (shown["lines"], shown["births"], shown["none"]) == (4, 1, 0)
+    assert shown["state"] == "#view=trends&topic=t0&compare=t0"
+    days = tables["topic_trends"].filter(topic="t0").sort("date", descending=True)
+    expected = [
+        [f"{one:%b} {one.day}", percent(share)] for one, share in days.select("date", "share").iter_rows()
+    ]
+    assert shown["days"] == expected
+    assert shown["said"] == f"{expected[-1][0]}: Everything {expected[-1][1]}"
+    assert shown["pieces"] == 2
+
+
+@in_browser
+def test_the_facets_view_has_the_shares_of_the_tables_and_sorts_by_any(tmp_path: Path) -> None:
+    tables = with_own_facet(hostile_tables())
+    shown = driven(
+        tmp_path,
+        """
+        go("facets");
+        pick(document.querySelector("#view-facets select"), "minutes_saved");
+        const rows = () => all("#view-facets tbody tr").map(row);
+        answer = { heads: all("#view-facets thead th").map((one) => one.textContent), rows: rows() };
+        all("#view-facets thead button")[2].click();
+        answer.sorted = rows();
+        answer.sort = all("#view-facets thead th").map((one) => one.getAttribute("aria-sort"));
+        answer.hint = text(".crossed .hint");
+        pick(all(".crossed select")[0], "mean:minutes_saved");
+        answer.crossed = text(".crossed .hint");
+        """,
+        tables,
+    )
+    assert shown["heads"] == ["Topic", "Conversations", "<10", "10 to 60", "60+"]
+    odd, plain = ["Odd names", "3,000", "40%", "60%", "–"], ["Plain names", "2,400", "–", "75%", "few"]
+    assert shown["rows"] == [odd, plain]
+    assert shown["sorted"] == [plain, odd]
+    assert shown["sort"] == [None, "none", "none", "descending", "none"]
+    height = tables["topics"].height
+    assert shown["hint"] == f"{height} of {height} topics show both figures."
+    assert shown["crossed"] == f"2 of {height} topics show both figures."
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("view", "columns"),
+    [
+        ("languages", "topic,name,language,base_rate,share,lift,lift_low,lift_high,p_value"),
+        ("trends", "topic,name,event,growth,window_conversations,share,2026-11-02,2026-11-03"),
+        ("facets", "topic,name,window_conversations,concerning: 1,concerning: 2,concerning: 5"),
+    ],
+)
+def test_all_rows_of_a_view_are_saved_and_what_its_picture_shows(
+    tmp_path: Path, view: str, columns: str
+) -> None:
+    topics: list[dict[str, Any]] = [
+        {"node_id": f"0-{n}", "level": 0, "name": f"Topic {n}", "conversations": 500 - n} for n in range(150)
+    ]
+    saved = driven(
+        tmp_path,
+        f"""
+        go("{view}");
+        const blobs = [];
+        URL.createObjectURL = (blob) => blobs.push(blob) && "data:,";
+        for (const kind of ["csv", "svg"]) document.querySelector(`#save [data-as=${{kind}}]`).click();
+        answer = {{ drawn: all("#view-{view} tbody tr").length }};
+        answer.rows = (await blobs[0].text()).split("\\r\\n");
+        const picture = new DOMParser().parseFromString(await blobs[1].text(), "image/svg+xml");
+        answer.names = [...picture.querySelectorAll("text")].map((one) => one.textContent);
+        document.querySelector("#view-{view} .more-rows").click();
+        answer.then = all("#view-{view} tbody tr").length;
+        """,
+        made_tables(topics, days=2),
+    )
+    assert (saved["drawn"], saved["then"]) == (100, 150)
+    assert saved["rows"][0].startswith(columns)
+    assert len(saved["rows"]) == 151
+    assert any(name.startswith("Topic ") for name in saved["names"])
 
 
 @in_browser
@@ -477,8 +663,13 @@ def test_nothing_is_wider_than_a_360_pixel_screen(tmp_path: Path) -> None:
     const parts = [document.documentElement, document.getElementById("detail")];
     const width = () => Math.max(...parts.map((part) => part.scrollWidth));
     const tree = width();
+    const views = [...document.querySelectorAll("#views button")].map((link) => {
+      link.click();
+      return width();
+    });
+    document.querySelector("#views button").click();
     document.querySelector(".tree ul ul .name").click();
-    parent.postMessage({ tree, detail: width(), open: document.body.className }, "*");
+    parent.postMessage({ tree, views: Math.max(...views), detail: width(), open: document.body.className }, "*");
     </script></body>"""
     inner.write_text(html.replace("</body>", measure), encoding="utf-8")
     outer = """<iframe src="inner.html" style="width: 360px; height: 700px; border: 0"></iframe>
@@ -488,4 +679,4 @@ def test_nothing_is_wider_than_a_360_pixel_screen(tmp_path: Path) -> None:
     });</script>"""
     told = re.search(r"<output>(.+?)</output>", opened(tmp_path, outer))
     assert told
-    assert json.loads(told[1]) == {"tree": 360, "detail": 360, "open": "in-detail"}
+    assert json.loads(told[1]) == {"tree": 360, "views": 360, "detail": 360, "open": "in-detail"}

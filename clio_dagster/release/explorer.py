@@ -18,13 +18,14 @@ from typing import Any
 
 import polars as pl
 
-from clio_dagster.release.contract import ReleaseError
+from clio_dagster.release.contract import BORN, ReleaseError
 from clio_dagster.release.manifest import Manifest
 from clio_dagster.tables import CLUSTERED_BY
 
-STYLES = ("base", "layout", "tree", "detail", "about")
+STYLES = ("base", "layout", "tree", "map", "rows", "trends", "crossing", "detail", "about")
 ENTRY = "main.js"
 
+MAP_UNITS = 10_000
 _SIGNIFICANT_DIGITS = 3  # of a share or a lift in the page; the tables have the whole number
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) )", re.MULTILINE)
@@ -80,6 +81,7 @@ def explorer_data(tables: dict[str, pl.DataFrame], manifest: Manifest) -> dict[s
             **_columns(topics, "topic", "clustered_by", "name", "description"),
             **_columns(parents, "parent", "conversations", "window_conversations", "share", "privacy_score"),
             **_of_the_day(trends, topics.height, manifest, "growth", "event"),
+            **_positions(topics),
         },
         "languages": {
             "from": _starts(languages, topics.height),
@@ -164,10 +166,10 @@ def _shares(frame: pl.DataFrame) -> list[int | None]:
 
 def _lines(trends: pl.DataFrame, topics: int) -> dict[str, Any]:
     """Each topic's shares from its first published day to its last, null between where none is; `first` is
-    that first day's place among `dates`.
+    that first day's place among `dates`, `births` the days on which a topic was new.
     """
     dates = trends["date"].unique().sort()
-    coded = trends.select("at", "share", day=pl.col("date").rank("dense").cast(pl.Int64) - 1)
+    coded = trends.select("at", "share", "event", day=pl.col("date").rank("dense").cast(pl.Int64) - 1)
     spans = coded.group_by("at").agg(first=pl.col("day").min(), end=pl.col("day").max() + 1).sort("at")
     every = spans.select("at", day=pl.int_ranges("first", "end")).explode("day")
     lines = every.join(coded, on=("at", "day"), how="left", maintain_order="left")
@@ -177,6 +179,7 @@ def _lines(trends: pl.DataFrame, topics: int) -> dict[str, Any]:
         "first": order.join(spans, on="at", how="left", maintain_order="left")["first"].to_list(),
         "from": _starts(lines, topics),
         "share": _shares(lines),
+        "births": _columns(coded.filter(pl.col("event") == BORN), "at", "day"),
     }
 
 
@@ -185,6 +188,19 @@ def _of_the_day(trends: pl.DataFrame, topics: int, manifest: Manifest, *names: s
     today = trends.filter(pl.col("date") == manifest.date).select("at", *names)
     every = pl.DataFrame({"at": pl.int_range(topics, dtype=pl.UInt32, eager=True)})
     return _columns(every.join(today, on="at", how="left", maintain_order="left"), *names)
+
+
+def _positions(topics: pl.DataFrame) -> dict[str, list[int | None]]:
+    """Places on the map of each clustered facet, in whole parts of its longer side, MAP_UNITS of them."""
+    origin = topics.select(pl.col("x", "y") - pl.col("x", "y").min().over("clustered_by"))
+    longer = topics.select(
+        span=pl.max_horizontal(
+            (pl.col(axis).max() - pl.col(axis).min()).over("clustered_by") for axis in ("x", "y")
+        )
+    )["span"]
+    whole = pl.when(longer > 0).then(MAP_UNITS / longer).otherwise(0.0)
+    scaled = origin.select((pl.col("x", "y") * whole).round().cast(pl.Int32))
+    return {"x": scaled["x"].to_list(), "y": scaled["y"].to_list()}
 
 
 def _columns(frame: pl.DataFrame, *names: str) -> dict[str, list[Any]]:

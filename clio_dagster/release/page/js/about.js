@@ -14,7 +14,9 @@ export function renderHead(title, facts, notes, model) {
   const seen = new Set(model.coverage.language);
   add("Languages", seen.size ? `${count(seen.size)} of ${count(release.languages.length)} configured` : count(release.languages.length));
   add("Topics", count(model.size));
-  notes.append(element("p", {}, authorSentence(release.models.analyst)), element("p", {}, noiseSentence(release)));
+  const [author] = authorSentences(release.models.analyst);
+  const noise = release.noise.within === null ? "Counts are exact: this release is a test, and not fit to be shown." : `Counts carry noise on purpose: most lie within ${count(release.noise.within)} of what was counted.`;
+  notes.append(element("p", {}, `${author} ${noise}`));
 }
 
 function stageTotal(model, stage) {
@@ -23,11 +25,12 @@ function stageTotal(model, stage) {
   return shown.length ? shown.reduce((sum, number) => sum + number, 0) : null;
 }
 
-function authorSentence(analyst) {
+// The first can stand alone.
+function authorSentences(analyst) {
   if (analyst.name === "offline") {
-    return "No language model wrote these topics. The offline analyst found, named and arranged them by counting words and comparing sentences, from words that many accounts used: read a name as a label, not as a summary.";
+    return ["No language model wrote these topics.", "The offline analyst found, named and arranged them by counting words and comparing sentences, from words that many accounts used: read a name as a label, not as a summary."];
   }
-  return `${analyst.name} (${analyst.version}) wrote these names and descriptions; those that did not pass the privacy rules were replaced by the offline analyst's, or withheld.`;
+  return [`${analyst.name} (${analyst.version}) wrote these names and descriptions.`, "Those that did not pass the privacy rules were replaced by the offline analyst's, or withheld."];
 }
 
 function noiseSentence({ noise, thresholds }) {
@@ -36,9 +39,26 @@ function noiseSentence({ noise, thresholds }) {
   return `Every count carries noise on purpose, so that none gives one account away: most lie within ${count(noise.within)} of what was counted. ${few}`;
 }
 
-export function renderAbout(host, model) {
+export const aboutView = {
+  name: "about",
+  title: "About this release",
+  isWide: true,
+  make(host, { model }) {
+    renderAbout(host, model);
+    return { update: () => {}, table: () => coverageRows(model), picture: () => null };
+  },
+};
+
+function coverageRows({ coverage }) {
+  const columns = ["language", "stage", "conversations"];
+  return { columns, rows: coverage.language.map((_, row) => columns.map((name) => coverage[name][row])) };
+}
+
+function renderAbout(host, model) {
   const { release } = model;
+  host.classList.add("about");
   host.append(
+    block("What to know before reading", "wide", element("p", {}, authorSentences(release.models.analyst).join(" ")), element("p", {}, noiseSentence(release))),
     block("What became of the day's conversations", "wide", coverageTable(model)),
     block("What the noise means", "", element("p", { class: "note" }, release.noise.statement)),
     block("How it was made", "", pairs(madeOf(release))),

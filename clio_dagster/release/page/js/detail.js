@@ -4,10 +4,11 @@ import { bar, interval, trend } from "./charts.js";
 import { element, foreign } from "./dom.js";
 import { byTitle, inOrder, titleOf, wordFor } from "./facets.js";
 import { FEW, change, count, decimal, language, percent } from "./format.js";
-import { decoded, rowsOf, shareOf } from "./model.js";
+import { decoded, rowsOf, shareOf, sharesByDay } from "./model.js";
 
-const SIGNIFICANT = 0.05;
+export const SIGNIFICANT = 0.05;
 const MOST_VALUES = 8;
+const MOST_CHILDREN = 8;
 
 export function renderDetail(host, model, at, onChoose, onBack) {
   const back = element("button", { type: "button", class: "back quiet" }, "Back to the topics");
@@ -18,7 +19,7 @@ export function renderDetail(host, model, at, onChoose, onBack) {
     foreign("h2", model.topics.name[at]),
     foreign("p", model.topics.description[at], { class: "description" }),
     figures(model, at),
-    ...[languages(model, at), ...facets(model, at), days(model, at)].filter(Boolean),
+    ...[below(model, at, onChoose), languages(model, at), ...facets(model, at), days(model, at)].filter(Boolean),
   );
   host.scrollTop = 0;
 }
@@ -46,6 +47,21 @@ function figures(model, at) {
   if (score[at] !== null) add("Privacy score", `${score[at]} of 5`);
   if (below) add("Topics below", count(below));
   return list;
+}
+
+function below(model, at, onChoose) {
+  const children = model.children(at);
+  if (!children.length) return null;
+  const { name, window_conversations: sizes } = model.topics;
+  const most = Math.max(1, sizes[children[0]] ?? 1);
+  const list = element("ul", { class: "bars below" });
+  for (const child of children.slice(0, MOST_CHILDREN)) {
+    const link = foreign("button", name[child], { type: "button", class: "link label" });
+    link.addEventListener("click", () => onChoose(child));
+    list.append(element("li", {}, link, sizes[child] === null ? element("span", { class: "track none", "aria-hidden": "true" }) : bar(sizes[child] / most), element("span", { class: sizes[child] === null ? "value few" : "value" }, count(sizes[child]))));
+  }
+  const rest = children.length - MOST_CHILDREN;
+  return section("Topics below", "", list, rest > 0 ? element("p", { class: "note" }, `and ${count(rest)} more`) : null);
 }
 
 function section(title, note, ...content) {
@@ -121,11 +137,8 @@ function oneFacet(facet, values) {
 }
 
 function days(model, at) {
-  const table = model.trends;
-  const [from, to] = rowsOf(table, at);
-  const { dates } = table;
-  const shares = dates.map(() => null);
-  for (let row = from; row < to; row += 1) shares[table.first[at] + row - from] = shareOf(table, row);
+  const { dates } = model.trends;
+  const shares = sharesByDay(model.trends, at);
   const shown = shares.filter((share) => share !== null).length;
   if (!shown) return null;
   if (shown === 1) return section("Over time", "One published day so far; a line appears with the second.");

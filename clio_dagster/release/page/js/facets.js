@@ -40,6 +40,13 @@ function placeOf(value) {
 
 // Every facet with the values that a topic shows, those of most topics where there are many.
 export function valuesShown(table) {
+  if (!shownIn.has(table)) shownIn.set(table, valuesIn(table));
+  return shownIn.get(table);
+}
+
+const shownIn = new WeakMap();
+
+function valuesIn(table) {
   const topics = new Map();
   table.value.of.forEach((value, row) => {
     const facet = table.facet.of[row];

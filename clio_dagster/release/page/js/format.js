@@ -30,6 +30,10 @@ export function decimal(value) {
   return twoDigits.format(value);
 }
 
+export function chance(value) {
+  return value < 0.001 ? "<0.001" : decimal(value);
+}
+
 export function day(iso) {
   return longDate.format(new Date(`${iso}T00:00:00Z`));
 }

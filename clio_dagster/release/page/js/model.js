@@ -40,3 +40,11 @@ export function shareOf(table, row) {
 export function decoded(column, row) {
   return column.of[row] === null ? null : column.values[column.of[row]];
 }
+
+// A topic's share on every date of the trends; null where none is shown.
+export function sharesByDay(trends, at) {
+  const [from, to] = rowsOf(trends, at);
+  const shares = trends.dates.map(() => null);
+  for (let row = from; row < to; row += 1) shares[trends.first[at] + row - from] = shareOf(trends, row);
+  return shares;
+}

@@ -11,6 +11,9 @@ function folded(text) {
   return text.normalize("NFKD").replace(/\p{Mn}/gu, "").toLowerCase();
 }
 
+// `found(query, shows)`: the topics, best first, with what share of each shows the value; null where neither is given.
+// `has` are those topics, `leads` they and all above them.
+// `list(found)` shows them.
 export function makeSearch(field, choice, results, hint, model, onChoose) {
   let texts = null;
   const trees = new Set(model.topics.clustered_by).size;
@@ -43,25 +46,37 @@ export function makeSearch(field, choice, results, hint, model, onChoose) {
     );
   }
 
-  function update() {
-    const query = field.value.trim();
-    const chosen = choices[choice.value];
-    results.hidden = query === "" && !chosen;
-    results.replaceChildren();
-    if (results.hidden) {
-      hint.textContent = "";
-      return false;
-    }
+  function found(query, shows) {
+    const words = query.trim();
+    const chosen = choices.get(shows);
+    if (!words && !chosen) return null;
     const shares = chosen ? sharesOf(model, chosen.facet, chosen.value) : null;
-    let found = query === "" ? [...shares.keys()] : matches(query);
-    if (shares) found = found.filter((at) => shares.has(at)).sort((a, b) => (shares.get(b) ?? -1) - (shares.get(a) ?? -1));
-    const sizeOf = (at) => (shares ? percent(shares.get(at)) : count(model.topics.window_conversations[at]));
-    results.append(...found.slice(0, MOST_SHOWN).map((at) => result(at, sizeOf(at))));
-    const rest = found.length > MOST_SHOWN ? `, the first ${MOST_SHOWN} shown` : "";
+    let order = words ? matches(words) : [...shares.keys()];
+    if (shares) order = order.filter((at) => shares.has(at)).sort((a, b) => (shares.get(b) ?? -1) - (shares.get(a) ?? -1));
+    return { order, shares, chosen, has: new Set(order), leads: new Set(order.flatMap((at) => model.path(at))) };
+  }
+
+  function say(found) {
+    if (!found) {
+      hint.textContent = "";
+      return;
+    }
+    const { order, shares, chosen } = found;
+    const rest = order.length > MOST_SHOWN ? `, the first ${MOST_SHOWN} shown` : "";
     const by = shares ? ", the largest share of it first" : "";
     const about = shares ? `${titleOf(chosen.facet)}: ${wordFor(chosen.facet, chosen.value)}. ` : "";
-    hint.textContent = about + (found.length ? `${plural(found.length, "topic", "topics")} found${rest}${by}` : `No topic${shares ? " that shows it" : ""} has these words in its name or description.`);
-    return true;
+    hint.textContent = about + (order.length ? `${plural(order.length, "topic", "topics")} found${rest}${by}` : `No topic${shares ? " that shows it" : ""} has these words in its name or description.`);
+  }
+
+  function list(found) {
+    results.hidden = !found;
+    if (!found) {
+      results.replaceChildren();
+      return;
+    }
+    const { order, shares } = found;
+    const sizeOf = (at) => (shares ? percent(shares.get(at)) : count(model.topics.window_conversations[at]));
+    results.replaceChildren(...order.slice(0, MOST_SHOWN).map((at) => result(at, sizeOf(at))));
   }
 
   const buttons = () => [...results.querySelectorAll("button")];
@@ -83,22 +98,22 @@ export function makeSearch(field, choice, results, hint, model, onChoose) {
       buttons()[0]?.focus();
     }
   });
-  return { update };
+  return { found, say, list };
 }
 
-// A choice for every value that a topic shows; what each stands for, by its number.
+// A choice for every value that a topic shows; what each stands for, by its text in the address.
 function offer(choice, model) {
-  const choices = {};
+  const choices = new Map();
   choice.append(element("option", { value: "" }, "Every topic"));
   for (const { facet, values } of valuesShown(model.facets)) {
     const group = element("optgroup", { label: titleOf(facet) });
     for (const value of values) {
-      const number = String(Object.keys(choices).length + 1);
-      choices[number] = { facet, value };
-      group.append(foreign("option", wordFor(facet, value), { value: number }));
+      const text = JSON.stringify([facet, value]);
+      choices.set(text, { facet, value });
+      group.append(foreign("option", wordFor(facet, value), { value: text }));
     }
     choice.append(group);
   }
-  choice.hidden = Object.keys(choices).length === 0;
+  choice.hidden = choices.size === 0;
   return choices;
 }

@@ -2,10 +2,64 @@
 // until they are looked at. Follows the ARIA pattern for trees: one tab stop, arrows move.
 
 import { bar } from "./charts.js";
-import { element, foreign } from "./dom.js";
+import { byId, element, foreign } from "./dom.js";
 import { count, percent, plural } from "./format.js";
+import { barsPicture } from "./pictures.js";
 
 const PORTION = 200;
+
+export const treeView = {
+  name: "tree",
+  title: "Tree",
+  make(host, page) {
+    const { model } = page;
+    const list = byId("tree");
+    const tree = makeTree(list, model, page.choose);
+    byId("collapse").addEventListener("click", () => tree.collapse());
+    byId("heads-window").textContent = `in ${plural(model.release.window.days, "day", "days")}`;
+    let by = null;
+    let chosen = null;
+
+    function update() {
+      const found = page.found();
+      list.hidden = found !== null;
+      byId("collapse").hidden = found !== null;
+      page.listFound(found);
+      if (by !== page.by()) {
+        by = page.by();
+        chosen = null;
+        tree.show(by);
+      }
+      const at = page.chosen();
+      if (at === null || at === chosen) return;
+      tree.reveal(at);
+      if (chosen === null && model.topics.parent[at] === null) tree.open(at);
+      chosen = at;
+    }
+
+    function shown() {
+      return page.found()?.order ?? tree.visible();
+    }
+
+    return { update, focus: () => tree.focus(page.chosen()), table: () => topicTable(model, shown()), picture: () => treePicture(model, shown()) };
+  },
+};
+
+// What is published of topics, a row each.
+export function topicTable(model, shown) {
+  const { topics } = model;
+  const columns = ["name", "description", "window_conversations", "conversations", "share", "privacy_score"];
+  return { columns: ["topic", "level above", ...columns], rows: shown.map((at) => [topics.topic[at], topics.name[topics.parent[at]] ?? null, ...columns.map((name) => topics[name][at])]) };
+}
+
+function treePicture(model, shown) {
+  const { name, window_conversations: sizes } = model.topics;
+  const most = Math.max(1, ...shown.map((at) => sizes[at] ?? 0));
+  return barsPicture(
+    document.title,
+    shown.map((at) => ({ label: name[at], size: sizes[at] === null ? null : sizes[at] / most, value: count(sizes[at]), indent: model.path(at).length - 1 })),
+  );
+}
 
 export function makeTree(host, model, onChoose) {
   const rows = new Map();
@@ -190,5 +244,5 @@ export function makeTree(host, model, onChoose) {
     onChoose(at, true);
   });
 
-  return { show, reveal, mark, collapse, open: (at) => setOpen(rows.get(at), true), has: (at) => rows.has(at), focus: (at) => rows.get(at)?.focus() };
+  return { show, reveal, collapse, open: (at) => setOpen(rows.get(at), true), visible: () => visible().flatMap((item) => (item.more ? [] : [Number(item.dataset.at)])), focus: (at) => rows.get(at)?.focus() };
 }
