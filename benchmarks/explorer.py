@@ -134,7 +134,9 @@ def tables(base: int, languages: int, dates: int) -> dict[str, pl.DataFrame]:
     for level in range(len(levels) - 1, -1, -1):
         count = levels[level]
         if level < len(levels) - 1:
-            points = np.repeat(points, BELOW, axis=0)[:count] + draw.normal(size=(count, 2)) * 2 ** (level - 1)
+            points = np.repeat(points, BELOW, axis=0)[:count] + draw.normal(size=(count, 2)) * 2 ** (
+                level - 1
+            )
         own = np.add.reduceat(sizes, np.arange(0, base, BELOW**level))[:count]
         number = pl.int_range(count, eager=True)
         parent = pl.format("{}-{}", pl.lit(level + 1), number // BELOW)
@@ -163,10 +165,8 @@ def tables(base: int, languages: int, dates: int) -> dict[str, pl.DataFrame]:
     codes = LANGUAGES[:languages]
     spoken = nodes.join(pl.DataFrame({"language": codes}), how="cross")
     share = draw.dirichlet(np.ones(len(codes)), len(nodes)).ravel()
-    facets = nodes.join(
-        pl.DataFrame([(facet, value) for facet, values in FACETS.items() for value in values], orient="row", schema=["facet", "value"]),
-        how="cross",
-    )  # fmt: skip
+    values = [(facet, value) for facet, all_ in FACETS.items() for value in all_]
+    facets = nodes.join(pl.DataFrame(values, orient="row", schema=["facet", "value"]), how="cross")
     days = pl.Series("date", [DAY - timedelta(days=back) for back in range(dates)])
     trends = nodes.join(days.to_frame(), how="cross")
     noise = draw.normal(1, 0.1, len(trends))

@@ -37,7 +37,9 @@ TYPES: dict[str, Any] = {
 }
 """Column types that models.yml may name."""
 
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time, which every start of a process takes
+_YAML = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # a tenth of the time, which every start of a process takes
 _REF = re.compile(r"\{\{\s*ref\(\s*(['\"])(?P<name>\w+)\1\s*\)\s*\}\}")
 
 
