@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from clio_dagster.clusters.compiled import load_umap
 from clio_dagster.clusters.kmeans import without_gaps
 from clio_dagster.clusters.starts import ward
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
@@ -86,18 +87,21 @@ def without_noise(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _peaks(points: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """HDBSCAN's leaves over UMAP's coordinates."""
     import hdbscan
-    import umap
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of one thread for one seed; of small graphs laid out at random
-        laid = umap.UMAP(
-            n_neighbors=NEIGHBOURS,
-            n_components=DIMENSIONS,
-            min_dist=0.0,
-            metric="cosine",
-            random_state=seed,
-            n_jobs=1,
-        ).fit_transform(points)
+        laid = (
+            load_umap()
+            .UMAP(
+                n_neighbors=NEIGHBOURS,
+                n_components=DIMENSIONS,
+                min_dist=0.0,
+                metric="cosine",
+                random_state=seed,
+                n_jobs=1,
+            )
+            .fit_transform(points)
+        )
         size = max(LEAST, round(len(points) / clusters / PARTS))
         return np.asarray(
             hdbscan.HDBSCAN(

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import polars as pl
 
+from clio_dagster.clusters.compiled import load_umap
 from clio_dagster.embedding import embed_texts
 from clio_dagster.embedding.protocol import Embedder
 from clio_dagster.tables import POSITIONS, PUBLISHED
@@ -104,21 +105,24 @@ def _laid_over(points: np.ndarray, before: np.ndarray, shared: np.ndarray) -> np
 
 
 def _umap(vectors: np.ndarray, starts: np.ndarray | None, seed: int) -> np.ndarray:
-    import umap
 
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", UserWarning
         )  # small graphs are laid out at random first, and it says so
-        return umap.UMAP(
-            n_neighbors=NEIGHBOURS,
-            min_dist=0.0,
-            metric="cosine",
-            init="spectral" if starts is None else starts,
-            n_epochs=None if starts is None else ALIGNED_EPOCHS,
-            random_state=seed,
-            n_jobs=1,
-        ).fit_transform(vectors)
+        return (
+            load_umap()
+            .UMAP(
+                n_neighbors=NEIGHBOURS,
+                min_dist=0.0,
+                metric="cosine",
+                init="spectral" if starts is None else starts,
+                n_epochs=None if starts is None else ALIGNED_EPOCHS,
+                random_state=seed,
+                n_jobs=1,
+            )
+            .fit_transform(vectors)
+        )
 
 
 def _principal_axes(vectors: np.ndarray) -> np.ndarray:
