@@ -34,7 +34,7 @@ from clio_dagster.serve.files import FILES, NotWhole, Releases
 from clio_dagster.serve.guard import HEADERS, Guard
 from clio_dagster.serve.server import ServeError, is_open_to_others, listen, make_server, url
 from tests.scenario import CLIO
-from tests.test_explorer import HOSTILE
+from tests.test_explorer import CHROMIUM, HOSTILE, in_browser
 from tests.test_release import DAY, made_manifest, made_tables
 
 BEFORE, AFTER = date(2026, 11, 2), DAY
@@ -87,12 +87,22 @@ def publish(releases: Path, day: date = AFTER, **changed: Any) -> Path:
     return write_release(releases, day, tables, made_manifest(day, **changed))
 
 
-@pytest.fixture
-def releases(tmp_path: Path) -> Path:
-    folder = tmp_path / "home" / "releases"
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two releases that no test changes, in a home with more than them."""
+    folder = tmp_path_factory.mktemp("home") / "releases"
     publish(folder, BEFORE)
     publish(folder, AFTER)
+    shutil.copytree(folder / str(AFTER), folder / ".2026-11-04.next")
+    (folder / str(AFTER) / "notes.txt").write_text("secret")
+    (folder.parent / "clio.toml").write_text("# secret")
     return folder
+
+
+@pytest.fixture
+def releases(standing: Path, tmp_path: Path) -> Path:
+    """Two releases of a test's own."""
+    return Path(shutil.copytree(standing, tmp_path / "home" / "releases"))
 
 
 class Served:
@@ -126,8 +136,17 @@ class Served:
         assert not self.thread.is_alive()
 
 
+@pytest.fixture(scope="module")
+def served(standing: Path) -> Iterator[Served]:
+    """A server of the releases that no test changes."""
+    server = Served(standing)
+    yield server
+    server.end()
+
+
 @pytest.fixture
-def served(releases: Path) -> Iterator[Served]:
+def changing(releases: Path) -> Iterator[Served]:
+    """A server of a test's own releases."""
     server = Served(releases)
     yield server
     server.end()
@@ -180,8 +199,8 @@ def test_the_first_page_frames_the_newest_release_and_offers_the_others(served: 
     assert f"/compare?from={BEFORE}&amp;to={AFTER}" in page.text
 
 
-def test_a_releases_files_are_served_byte_by_byte(served: Served, releases: Path) -> None:
-    folder = releases / str(AFTER)
+def test_a_releases_files_are_served_byte_by_byte(served: Served, standing: Path) -> None:
+    folder = standing / str(AFTER)
     for name in (*FILES, "manifest.json"):
         assert served.get(f"/releases/{AFTER}/{name}").content == (folder / name).read_bytes()
     page = served.get(f"/releases/{AFTER}/")
@@ -226,7 +245,7 @@ def test_a_release_published_meanwhile_is_there_at_the_next_load(tmp_path: Path)
 
 
 def test_a_release_replaced_while_it_is_served_is_never_served_half(
-    served: Served, releases: Path, tmp_path: Path
+    changing: Served, releases: Path, tmp_path: Path
 ) -> None:
     made, signed = tmp_path / "made", set()
     for number in range(2):
@@ -243,13 +262,13 @@ def test_a_release_replaced_while_it_is_served_is_never_served_half(
     writer.start()
     seen = set()
     while not done.is_set():
-        answer = served.get(f"/releases/{AFTER}/topics.parquet")
+        answer = changing.get(f"/releases/{AFTER}/topics.parquet")
         assert answer.status_code == 200
         seen.add(hashlib.sha256(answer.content).hexdigest())
-        page = served.get(f"/compare?from={BEFORE}&to={AFTER}")
+        page = changing.get(f"/compare?from={BEFORE}&to={AFTER}")
         assert page.status_code == 200 and page.text.endswith("</html>\n")
     writer.join()
-    assert seen == signed and not served.said
+    assert seen == signed and not changing.said
 
 
 # Headers
@@ -307,16 +326,16 @@ def test_a_page_without_a_strict_policy_has_none(head: bytes) -> None:
     assert page_policy(head) is None
 
 
-def test_what_a_reader_has_is_not_sent_again(served: Served, releases: Path) -> None:
+def test_what_a_reader_has_is_not_sent_again(changing: Served, releases: Path) -> None:
     path = f"/releases/{AFTER}/topics.parquet"
-    first = served.get(path)
+    first = changing.get(path)
     assert first.headers["etag"] == f'"{hashlib.sha256(first.content).hexdigest()}"'
     for given in (first.headers["etag"], f'"other", W/{first.headers["etag"]}', "*"):
-        again = served.get(path, **{"If-None-Match": given})
+        again = changing.get(path, **{"If-None-Match": given})
         assert again.status_code == 304 and again.content == b""
         assert again.headers["etag"] == first.headers["etag"]
     publish(releases, AFTER, counts={"steady": 2500})
-    changed = served.get(path, **{"If-None-Match": first.headers["etag"]})
+    changed = changing.get(path, **{"If-None-Match": first.headers["etag"]})
     assert changed.status_code == 200 and changed.headers["etag"] != first.headers["etag"]
 
 
@@ -413,30 +432,27 @@ def test_on_every_address_the_one_that_was_reached_is_answered() -> None:
         "/releases/\u0662026-11-03/".encode().decode("latin-1"),
     ],
 )
-def test_nothing_outside_is_reached(served: Served, releases: Path, path: str) -> None:
-    (releases.parent / "clio.toml").write_text("secret")
-    (releases / str(AFTER) / "notes.txt").write_text("secret")
-    shutil.copytree(releases / str(AFTER), releases / ".2026-11-04.next")
+def test_nothing_outside_is_reached(served: Served, path: str) -> None:
     status, said = served.raw(path)
     assert status in (400, 404) and b"secret" not in said and b"PAR1" not in said
 
 
-def test_a_manifest_cannot_sign_a_file_elsewhere(served: Served, releases: Path) -> None:
+def test_a_manifest_cannot_sign_a_file_elsewhere(changing: Served, releases: Path) -> None:
     secret = releases.parent / "clio.toml"
     secret.write_text("secret")
     manifest = releases / str(AFTER) / "manifest.json"
     digest = hashlib.sha256(b"secret").hexdigest()
     text = manifest.read_text("utf-8").replace('"files": {', f'"files": {{"../../clio.toml": "{digest}",')
     manifest.write_text(text, "utf-8")
-    assert served.get(f"/releases/{AFTER}/manifest.json").status_code == 200
-    assert served.raw(f"/releases/{AFTER}/../../clio.toml")[0] == 404
+    assert changing.get(f"/releases/{AFTER}/manifest.json").status_code == 200
+    assert changing.raw(f"/releases/{AFTER}/../../clio.toml")[0] == 404
 
 
-def test_no_link_is_followed(served: Served, releases: Path, tmp_path: Path) -> None:
+def test_no_link_is_followed(changing: Served, releases: Path, tmp_path: Path) -> None:
     elsewhere = publish(tmp_path / "elsewhere", date(2026, 11, 5))
     (releases / "2026-11-05").symlink_to(elsewhere)
-    assert served.get("/releases/2026-11-05/").status_code == 404
-    assert "2026-11-05" not in served.get("/").text
+    assert changing.get("/releases/2026-11-05/").status_code == 404
+    assert "2026-11-05" not in changing.get("/").text
     for name in ("topics.parquet", "manifest.json", "explorer"):
         publish(releases, BEFORE)
         target = releases / str(BEFORE) / name
@@ -444,44 +460,46 @@ def test_no_link_is_followed(served: Served, releases: Path, tmp_path: Path) -> 
         target.rename(moved)
         target.symlink_to(moved)
         for asked in ("", "topics.parquet", "manifest.json"):
-            assert served.get(f"/releases/{BEFORE}/{asked}").status_code in (404, 503), (name, asked)
+            assert changing.get(f"/releases/{BEFORE}/{asked}").status_code in (404, 503), (name, asked)
         shutil.rmtree(releases / str(BEFORE))
 
 
-def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(served: Served, releases: Path) -> None:
+def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(changing: Served, releases: Path) -> None:
     (releases / str(AFTER) / "topics.parquet").unlink()
     os.mkfifo(releases / str(AFTER) / "topics.parquet")
-    assert served.get(f"/releases/{AFTER}/topics.parquet").status_code == 503
+    assert changing.get(f"/releases/{AFTER}/topics.parquet").status_code == 503
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_release_without_one_of_its_files_is_not_served(served: Served, releases: Path, name: str) -> None:
-    assert served.get(f"/releases/{AFTER}/{name}").status_code == 200
+def test_a_release_without_one_of_its_files_is_not_served(
+    changing: Served, releases: Path, name: str
+) -> None:
+    assert changing.get(f"/releases/{AFTER}/{name}").status_code == 200
     (releases / str(AFTER) / name).unlink()
     for asked in ("", "topics.parquet", "manifest.json"):
-        assert served.get(f"/releases/{AFTER}/{asked}").status_code == 503
-    assert served.get("/").status_code == 503
-    assert served.get(f"/releases/{BEFORE}/").status_code == 200
+        assert changing.get(f"/releases/{AFTER}/{asked}").status_code == 503
+    assert changing.get("/").status_code == 503
+    assert changing.get(f"/releases/{BEFORE}/").status_code == 200
 
 
 def test_a_page_that_is_not_as_signed_is_refused_and_none_of_it_is_told(
-    served: Served, releases: Path
+    changing: Served, releases: Path
 ) -> None:
     page = releases / str(AFTER) / "explorer" / "index.html"
     page.write_bytes(page.read_bytes().replace(b"About rising", b"About SECRET"))
     for path in (f"/releases/{AFTER}/", "/", f"/releases/{AFTER}/explorer/index.html"):
-        answer = served.get(path)
+        answer = changing.get(path)
         assert answer.status_code == 503 and answer.headers["retry-after"]
         assert "SECRET" not in answer.text and "rising" not in answer.text
         assert str(BEFORE) in answer.text
-    assert served.said == ["release 2026-11-03: explorer/index.html differs from what manifest.json signs"]
+    assert changing.said == ["release 2026-11-03: explorer/index.html differs from what manifest.json signs"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", b"[" * 10_000])
-def test_a_manifest_that_is_none_is_refused(served: Served, releases: Path, content: bytes) -> None:
+def test_a_manifest_that_is_none_is_refused(changing: Served, releases: Path, content: bytes) -> None:
     (releases / str(AFTER) / "manifest.json").write_bytes(content)
-    assert served.get(f"/releases/{AFTER}/").status_code == 503
-    assert served.get(f"/compare?from={BEFORE}&to={AFTER}").status_code == 503
+    assert changing.get(f"/releases/{AFTER}/").status_code == 503
+    assert changing.get(f"/compare?from={BEFORE}&to={AFTER}").status_code == 503
 
 
 def test_a_release_under_another_date_is_refused(releases: Path) -> None:
@@ -502,8 +520,8 @@ def changes(releases: Path) -> dict[str, str]:
     return dict(compare(*both(releases)).select("topic", "change").iter_rows())
 
 
-def test_what_is_compared_is_called_what_is_known_of_it(releases: Path) -> None:
-    found = changes(releases)
+def test_what_is_compared_is_called_what_is_known_of_it(standing: Path) -> None:
+    found = changes(standing)
     del found["all"]
     assert found == {
         "steady": Change.WITHIN,
@@ -537,25 +555,25 @@ def test_what_is_called_a_change_is_further_apart_than_the_noise_of_both_days(re
 
 def test_a_share_that_is_not_published_is_never_nought(served: Served) -> None:
     rows = {row[0]: row for row in compared(served).rows[1:]}
-    assert rows["About leaving"][2:5] == ["4.10%", pages.NOT_PUBLISHED, "–"]
-    assert rows["About born"][2:5] == [pages.NOT_PUBLISHED, "2.70%", "–"]
-    assert rows["About hidden"][2:5] == ["2.00%", pages.NOT_SHOWN, "–"]
+    assert rows["About leaving"][2:5] == ["4.1%", pages.NOT_PUBLISHED, "–"]
+    assert rows["About born"][2:5] == [pages.NOT_PUBLISHED, "2.7%", "–"]
+    assert rows["About hidden"][2:5] == ["2%", pages.NOT_SHOWN, "–"]
     assert rows["About rising"][4].startswith("+")
 
 
-def test_noise_is_said_plainly(served: Served, releases: Path) -> None:
-    within = read_release(releases / str(AFTER)).manifest.noise.within
+def test_noise_is_said_plainly(served: Served, standing: Path) -> None:
+    within = read_release(standing / str(AFTER)).manifest.noise.within
     text = served.get(f"/compare?from={BEFORE}&to={AFTER}").text
     assert f"Published counts carry noise: 95 of 100 lie within {within} of what was counted." in text
 
 
 @pytest.mark.parametrize("column", ["name", "level", "before", "after", "difference", "change"])
-def test_a_heading_sorts_and_says_so(served: Served, releases: Path, column: str) -> None:
+def test_a_heading_sorts_and_says_so(served: Served, standing: Path, column: str) -> None:
     for sort, state in ((column, "ascending"), (f"-{column}", "descending")):
         page = compared(served, sort=sort)
         sorted_by = [attributes["aria-sort"] for tag, attributes in page.tags if "aria-sort" in attributes]
         assert sorted_by == [state]
-        frame = compare(*both(releases))
+        frame = compare(*both(standing))
         values = frame.sort(column, "name", descending=[sort[0] == "-", False], nulls_last=True)
         assert [row[0] for row in page.rows[1:]] == values["name"].to_list()
 
@@ -591,30 +609,30 @@ def test_whatever_is_asked_is_answered(served: Served, query: str, status: int) 
     assert "script" not in answer.text.lower()
 
 
-def test_many_topics_come_in_pages(served: Served, releases: Path) -> None:
+def test_many_topics_come_in_pages(changing: Served, releases: Path) -> None:
     counts = {f"t{number:04}": 100 for number in range(1200)}
     publish(releases, BEFORE, counts=counts)
     publish(releases, AFTER, counts=counts)
-    names = [row[0] for page in "123" for row in compared(served, page=page, sort="name").rows[1:]]
+    names = [row[0] for page in "123" for row in compared(changing, page=page, sort="name").rows[1:]]
     assert len(names) == len({*names}) == 1200 + len({*EARLIER, *LATER}) + 1
-    assert len(compared(served, page="2").rows) == 1 + pages.ROWS
+    assert len(compared(changing, page="2").rows) == 1 + pages.ROWS
 
 
-def test_topics_of_several_facets_are_told_apart(releases: Path) -> None:
-    frame = compare(*both(releases))
+def test_topics_of_several_facets_are_told_apart(standing: Path) -> None:
+    frame = compare(*both(standing))
     twice = pl.concat([frame, frame.with_columns(clustered_by=pl.lit("user <goal>"))])
-    shown = pages.comparison(twice, *both(releases), pages.View(BEFORE, AFTER), [AFTER, BEFORE]).decode()
+    shown = pages.comparison(twice, *both(standing), pages.View(BEFORE, AFTER), [AFTER, BEFORE]).decode()
     assert "by user &lt;goal&gt;" in shown and "by request" in shown
 
 
 # Names are data
 
 
-def test_names_stay_text_whatever_they_hold(served: Served, releases: Path) -> None:
+def test_names_stay_text_whatever_they_hold(changing: Served, releases: Path) -> None:
     names = {f"n{place}": name for place, name in enumerate(NAMES)}
     counts = dict.fromkeys(names, 200)
     publish(releases, AFTER, counts=counts, names=names)
-    plain = Rows(served.get(f"/compare?from={BEFORE}&to={AFTER}").text)
+    plain = Rows(changing.get(f"/compare?from={BEFORE}&to={AFTER}").text)
     kinds = {tag for tag, _ in plain.tags}
     assert not kinds & {"script", "img", "b", "style", "object"}
     shown = {row[0] for row in plain.rows}
@@ -623,10 +641,32 @@ def test_names_stay_text_whatever_they_hold(served: Served, releases: Path) -> N
     assert not [name for _, attributes in plain.tags for name in attributes if name.startswith("on")]
 
 
-def test_an_id_stays_within_its_link(releases: Path) -> None:
-    frame = compare(*both(releases)).with_columns(topic=pl.lit("\"><script>'&#"))
-    shown = pages.comparison(frame, *both(releases), pages.View(BEFORE, AFTER), [AFTER, BEFORE]).decode()
+def test_an_id_stays_within_its_link(standing: Path) -> None:
+    frame = compare(*both(standing)).with_columns(topic=pl.lit("\"><script>'&#"))
+    shown = pages.comparison(frame, *both(standing), pages.View(BEFORE, AFTER), [AFTER, BEFORE]).decode()
     assert "<script" not in shown and "#topic=%22%3E%3Cscript%3E%27%26%23" in shown
+
+
+# In a browser
+
+
+def dom(folder: Path, address: str) -> str:
+    """The DOM at an address, as HTML, after its scripts ran in headless Chromium."""
+    done = subprocess.run(
+        [
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=2000", "--dump-dom", address,
+        ],
+        check=True, capture_output=True, timeout=60, encoding="utf-8",
+    )  # fmt: skip
+    return done.stdout
+
+
+@in_browser
+def test_a_releases_page_works_under_the_policy_that_is_sent(served: Served, tmp_path: Path) -> None:
+    drawn = dom(tmp_path, f"http://localhost:{served.port}/releases/{AFTER}/#topic=rising")
+    assert 'aria-selected="true"' in drawn and ">About rising<" in drawn
 
 
 # The command
@@ -642,8 +682,8 @@ def test_what_listens_on_this_machine_alone_is_not_open_to_others() -> None:
         listen("nowhere.invalid", 0)
 
 
-def test_the_command_says_where_it_serves_tells_nothing_and_ends(releases: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "CLIO_HOME": str(releases.parent), "PYTHONUNBUFFERED": "1"}
+def test_the_command_says_where_it_serves_tells_nothing_and_ends(standing: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "CLIO_HOME": str(standing.parent), "PYTHONUNBUFFERED": "1"}
     log = tmp_path / "log"
     with log.open("wb") as file:
         process = subprocess.Popen(

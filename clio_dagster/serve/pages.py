@@ -123,15 +123,19 @@ def comparison(
         + ", sorted by the heading that is marked or, at first, by how far they moved."
     )
     body = "".join(_row(row, view, several) for row in shown.iter_rows(named=True))
-    empty = "" if body else f'<tr><td colspan="{len(_COLUMNS)}" class="none">No topic.</td></tr>'
+    empty = (
+        ""
+        if body
+        else f'<tr role="row"><td role="cell" colspan="{len(_COLUMNS)}" class="none">No topic.</td></tr>'
+    )
     return _page(
         title,
         f'<a class="skip" href="#rows">To the topics</a>{_bar(None, dates, "")}<main><h1>{title}</h1>'
         f'<div class="said">{_noise(before, after)}</div>{_choice(view.first, view.last, dates)}'
         f"{_kinds(rows, view)}{_meanings()}"
-        f'<div class="rows" id="rows" tabindex="0" role="region" aria-label="Topics"><table>'
-        f"<caption>{caption}</caption><thead><tr>{_heads(view)}</tr></thead>"
-        f"<tbody>{body}{empty}</tbody></table></div>{_pager(view, pages)}</main>",
+        f'<div class="rows" id="rows" tabindex="0" role="region" aria-label="Topics"><table role="table">'
+        f'<caption>{caption}</caption><thead role="rowgroup"><tr role="row">{_heads(view)}</tr></thead>'
+        f'<tbody role="rowgroup">{body}{empty}</tbody></table></div>{_pager(view, pages)}</main>',
     )
 
 
@@ -236,8 +240,8 @@ def _heads(view: View) -> str:
             if down
             else ""
         )
-        url = replace(view, sort=sort, page=1).url
-        cells.append(f'<th scope="col"{number}{state}><a href="{escape(url)}">{title}{mark}</a></th>')
+        link = f'<a href="{escape(replace(view, sort=sort, page=1).url)}">{title}{mark}</a>'
+        cells.append(f'<th role="columnheader" scope="col"{number}{state}>{link}</th>')
     return "".join(cells)
 
 
@@ -249,22 +253,28 @@ def _row(row: dict[str, Any], view: View, several: bool) -> str:
     clear = ' class="clear"' if change in _CLEAR else ""
     difference = row["difference"]
     moved = (
-        '<td class="number none">–</td>'
+        '<td role="cell" class="number none">–</td>'
         if difference is None
-        else f'<td class="number" data-of="Difference">{100 * difference:+.2f} points</td>'
+        else f'<td role="cell" class="number" data-of="Difference">{_points(difference)}</td>'
     )
+    link = f'<a href="{escape(target)}"><bdi>{_text(row["name"])}</bdi></a>'
     return (
-        f'<tr><th scope="row"><a href="{escape(target)}"><bdi>{_text(row["name"])}</bdi></a>{facet}</th>'
-        f'<td class="number" data-of="Level">{row["level"]}</td>'
+        f'<tr role="row"><th role="rowheader" scope="row">{link}{facet}</th>'
+        f'<td role="cell" class="number" data-of="Level">{row["level"]}</td>'
         f"{_share(row['before'], row['in_before'], view.first)}{_share(row['after'], row['in_after'], view.last)}"
-        f"{moved}<td{clear}>{change.value}</td></tr>"
+        f'{moved}<td role="cell"{clear}>{change.value}</td></tr>'
     )
 
 
 def _share(share: float | None, published: bool, day: date) -> str:
     if share is None:
-        return f'<td class="number none" data-of="{day}">{NOT_SHOWN if published else NOT_PUBLISHED}</td>'
-    return f'<td class="number" data-of="{day}">{share:.2%}</td>'
+        return f'<td role="cell" class="number none" data-of="{day}">{NOT_SHOWN if published else NOT_PUBLISHED}</td>'
+    return f'<td role="cell" class="number" data-of="{day}">{round(100 * share, 4):g}%</td>'
+
+
+def _points(difference: float) -> str:
+    """A difference of shares in points of a hundred, with the decimals that published shares have."""
+    return f"{round(100 * difference, 4):+g} points".replace("-", "−") if difference else "0 points"
 
 
 def _pager(view: View, pages: int) -> str:

@@ -29,10 +29,13 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
+        listening = socket.create_server(address[:2], family=family, backlog=128)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "no such port"
         raise ServeError(f"cannot listen on {host}, port {port}: {reason}; --port takes another") from None
+    # What is accepted takes it over: an answer in two parts does not wait for the first to be acknowledged.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def url(host: str, listening: socket.socket) -> str:
