@@ -25,6 +25,7 @@ import polars as pl
 import pytest
 
 from clio_dagster.release.compare import COMPARED, Change, compare
+from clio_dagster.release.folder import replace_folder
 from clio_dagster.release.read import Release, read_release
 from clio_dagster.release.write import write_release
 from clio_dagster.serve import pages
@@ -35,7 +36,7 @@ from clio_dagster.serve.guard import HEADERS, Guard
 from clio_dagster.serve.server import ServeError, is_open_to_others, listen, make_server, url
 from tests.scenario import CLIO
 from tests.test_explorer import CHROMIUM, HOSTILE, in_browser
-from tests.test_release import DAY, made_manifest, made_tables
+from tests.test_release import DAY, contents, made_manifest, made_tables
 
 BEFORE, AFTER = date(2026, 11, 2), DAY
 NAMES = (*HOSTILE, "<b>&amp;\"'`", "א" * 250 + "😀" * 250, "\x1b[31m\u202ered\u2066")
@@ -247,15 +248,16 @@ def test_a_release_published_meanwhile_is_there_at_the_next_load(tmp_path: Path)
 def test_a_release_replaced_while_it_is_served_is_never_served_half(
     changing: Served, releases: Path, tmp_path: Path
 ) -> None:
-    made, signed = tmp_path / "made", set()
-    for number in range(2):
-        folder = publish(made / str(number), AFTER, counts={"steady": 3000 + number})
-        signed.add(hashlib.sha256((folder / "topics.parquet").read_bytes()).hexdigest())
+    made = [
+        contents(publish(tmp_path / str(count), AFTER, counts={"steady": count})) for count in (2800, 3000)
+    ]
+    signed = {hashlib.sha256(files["topics.parquet"]).hexdigest() for files in made}
     done = threading.Event()
 
     def replace() -> None:
-        for number in range(24):
-            publish(releases, AFTER, counts={"steady": 3000 + number % 2})
+        for number in range(60):
+            replace_folder(releases / str(AFTER), made[number % 2])
+            time.sleep(0.01)
         done.set()
 
     writer = threading.Thread(target=replace)

@@ -120,7 +120,7 @@ def comparison(
     caption = (
         f"Share of each day's conversations. {chosen.height:,} topics"
         + (f", page {view.page} of {pages}" if pages > 1 else "")
-        + ", sorted by the heading that is marked or, at first, by how far they moved."
+        + (", by how far they moved." if view.sort == "moved" else ", by the marked heading.")
     )
     body = "".join(_row(row, view, several) for row in shown.iter_rows(named=True))
     empty = (
