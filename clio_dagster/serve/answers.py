@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from html import unescape
@@ -13,7 +14,16 @@ from clio_dagster.release.compare import COMPARED, Change, compare
 from clio_dagster.release.read import EXPLORER, MANIFEST
 from clio_dagster.serve import pages
 from clio_dagster.serve.bodies import Bodies, Body, body
-from clio_dagster.serve.files import FILES, NoRelease, NotWhole, Opened, Releases, parse_date
+from clio_dagster.serve.files import (
+    ATTEMPTS,
+    FILES,
+    NoRelease,
+    NotWhole,
+    Opened,
+    Releases,
+    Replaced,
+    parse_date,
+)
 from clio_dagster.serve.guard import Guard
 
 if TYPE_CHECKING:
@@ -128,16 +138,24 @@ class _Answers:
         view = replace(view, page=int(number))
         if first > last:
             return RedirectResponse(replace(view, first=last, last=first).url)
-        signed = tuple(
-            self._releases.use(day, lambda opened: opened.sha256(MANIFEST)) for day in (first, last)
-        )
-
-        def make() -> Body:
-            before, after = (self._releases.tables(day, COMPARED) for day in (first, last))
-            return body(pages.comparison(compare(before, after), before, after, view, dates), HTML)
-
-        found = self._bodies.get(("compare", signed, view, tuple(dates)), make)
+        found = self._compared(view, dates)
         return _answer(request, found, policy=OWN_POLICY)
+
+    def _compared(self, view: pages.View, dates: list[date]) -> Body:
+        """The page of a comparison, kept under the two manifests that it was made of."""
+        days = (view.first, view.last)
+        for _ in range(ATTEMPTS):
+            manifests = [self._releases.use(day, lambda opened: opened.manifest.to_json()) for day in days]
+
+            def make(manifests: list[bytes] = manifests) -> Body:
+                before, after = (self._releases.tables(day, COMPARED) for day in days)
+                if [before.manifest.to_json(), after.manifest.to_json()] != manifests:
+                    raise Replaced
+                return body(pages.comparison(compare(before, after), before, after, view, dates), HTML)
+
+            with suppress(Replaced):
+                return self._bodies.get(("compare", *manifests, view, *dates), make)
+        raise NotWhole(f"releases {view.first} and {view.last}: replaced again and again")
 
     def stylesheet(self, request: Request) -> Response:
         return _answer(request, self._bodies.get("style", lambda: body(pages.stylesheet(), CSS)))

@@ -27,7 +27,8 @@ from clio_dagster.release.read import EXPLORER, MANIFEST, Release
 FILES = (EXPLORER, *(f"{name}.parquet" for name in RELEASE_TABLES))
 """What a whole release holds beside its manifest."""
 
-_ATTEMPTS = 5  # a release may be replaced between two of the files that are read
+ATTEMPTS = 5
+"""Times that a release is read, since it may be replaced between two of its files."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not make the reader wait
 
@@ -40,6 +41,10 @@ class NoRelease(Exception):
 
 class NotWhole(Exception):
     """The release of a date may not be served. The message names the date and the file, nothing of its content."""
+
+
+class Replaced(Exception):
+    """The release was replaced between two looks at it: look again."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Releases:
         Raises NoRelease, or NotWhole where a file is missing, a link, not signed or not as signed.
         """
         problem = NotWhole(f"release {day}: its folder cannot be read")
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
                 with self._opened(day) as opened:
                     return work(opened)
