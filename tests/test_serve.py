@@ -620,6 +620,37 @@ def test_many_topics_come_in_pages(changing: Served, releases: Path) -> None:
     assert len(compared(changing, page="2").rows) == 1 + pages.ROWS
 
 
+def test_a_birth_is_the_topics_of_its_own_facet(standing: Path) -> None:
+    before, after = both(standing)
+    topics, trends = (after.tables[name] for name in COMPARED)
+    twice = {
+        "topics": pl.concat([topics, topics.with_columns(clustered_by=pl.lit("goal"))]),
+        "topic_trends": trends.with_columns(clustered_by=pl.lit("goal")),
+    }
+    found = compare(before, Release(after.manifest, twice)).filter(topic="born")
+    assert dict(found.select("clustered_by", "change").iter_rows()) == {
+        "request": Change.APPEARED,
+        "goal": Change.NEW,
+    }
+
+
+def test_a_release_replaced_while_it_is_compared_is_compared_again(
+    changing: Served, releases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, asked = Releases.tables, []
+
+    def replaced_first(self: Releases, day: date, names: tuple[str, ...]) -> Release:
+        asked.append(day)
+        if len(asked) == 1:
+            publish(releases, BEFORE, counts={"rising": 990})
+        return read(self, day, names)
+
+    monkeypatch.setattr(Releases, "tables", replaced_first)
+    (rising,) = [row for row in compared(changing).rows if row[0] == "About rising"]
+    assert rising[2] == "18%"
+    assert asked == [BEFORE, AFTER] * 2
+
+
 def test_topics_of_several_facets_are_told_apart(standing: Path) -> None:
     frame = compare(*both(standing))
     twice = pl.concat([frame, frame.with_columns(clustered_by=pl.lit("user <goal>"))])

@@ -51,14 +51,17 @@ def compare(before: Release, after: Release) -> pl.DataFrame:
     """
     later = _bounded(after).with_columns(in_after=True)
     earlier = _bounded(before).with_columns(in_before=True)
-    both = later.join(earlier, on=_KEY, how="full", coalesce=True, suffix="_before").with_columns(
-        pl.col("in_after", "in_before").fill_null(False)
+    born = _born(before, after)
+    both = (
+        later.join(earlier, on=_KEY, how="full", coalesce=True, suffix="_before")
+        .join(born, on=[name for name in _KEY if name in born.columns], how="left")
+        .with_columns(pl.col("in_after", "in_before", "is_born").fill_null(False))
     )
     difference = (pl.col("share") - pl.col("share_before")).round(9)
     change = (
         pl.when(~pl.col("in_after"))
         .then(pl.lit(Change.GONE.value))
-        .when(~pl.col("in_before") & pl.col("topic").is_in(_born(before, after)))
+        .when(~pl.col("in_before") & pl.col("is_born"))
         .then(pl.lit(Change.NEW.value))
         .when(~pl.col("in_before"))
         .then(pl.lit(Change.APPEARED.value))
@@ -118,11 +121,13 @@ def _total(of: tuple[Any, ...], topics: pl.DataFrame, noise: int) -> tuple[Any, 
     return of[0], max(1.0, count / (share + half) - noise), most + noise
 
 
-def _born(before: Release, after: Release) -> list[str]:
-    """Topics that became new beyond chance after the earlier date and no later than the later one."""
-    born = after.tables["topic_trends"].filter(
+def _born(before: Release, after: Release) -> pl.DataFrame:
+    """Topics that became new beyond chance after the earlier date and no later than the later one, by the columns
+    that tell topics apart there."""
+    trends = after.tables["topic_trends"]
+    born = trends.filter(
         pl.col("event") == BORN,
         pl.col("date") > before.manifest.date,
         pl.col("date") <= after.manifest.date,
     )
-    return born["topic"].unique().sort().to_list()
+    return born.select(*(name for name in _KEY if name in trends.columns), is_born=True).unique()
