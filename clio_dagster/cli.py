@@ -1,4 +1,4 @@
-"""The command line: `clio run`, `clio demo`, `clio dev`, `clio topics`."""
+"""The command line: `clio run`, `clio demo`, `clio dev`, `clio topics`, `clio serve`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -391,6 +391,46 @@ def topics(
         typer.echo(topics_json(published))
     else:
         console.print(topics_tree(published, depth=depth))
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 3001,
+    host: Annotated[str, typer.Option(help="Address to listen on, or a name of this machine.")] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open a browser on it.")] = False,
+) -> None:
+    """Serve the releases to a browser: the newest, earlier ones by date, and what changed between two.
+
+    `/` shows the newest release, `/releases/DATE/` the page of a date, `/releases/DATE/topics.parquet` and
+    `manifest.json` beside it its files, `/compare?from=DATE&to=DATE` what grew, shrank, came and went. A release that
+    is published meanwhile is there at the next load.
+
+    It only reads, and serves nothing of CLIO_HOME but whole releases, as their manifests sign them. It answers to
+    this machine alone unless `--host` says otherwise, and then to the name or address given: there is no password
+    and no encryption, which a proxy in front can add. Ctrl-C ends it.
+    """
+    import threading
+    import webbrowser
+
+    from clio_dagster.serve.server import ServeError, is_open_to_others, listen, make_server, url
+
+    releases = _settings().home / "releases"
+    try:
+        listening = listen(host, port)
+    except ServeError as error:
+        raise CallError(str(error)) from None
+    if is_open_to_others(listening):
+        warning = "Whoever reaches this machine over the network can read every release: no password, no encryption."
+        errors.print(Text(warning, "yellow"), soft_wrap=True)
+    server = make_server(releases, host, lambda line: errors.print(Text(f"clio: {line}"), soft_wrap=True))
+    address = url(host, listening)
+    console.print(f"Releases of {releases} on {address} (Ctrl-C ends it)", soft_wrap=True, highlight=False)
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
 
 
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
