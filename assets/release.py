@@ -198,12 +198,12 @@ def _publish(
     topics = tables["topics"]
     context.add_asset_metadata(
         {
+            "explorer": _explorer(settings, folder),
+            **shown,
             "rows": topics.height,
             "seconds": round(time.perf_counter() - started, 3),
             "levels": topics["level"].n_unique(),
             "revision": published.revision,
-            "explorer": _explorer(settings, folder),
-            **shown,
         },
         asset_key=context.asset_key,
         partition_key=key,

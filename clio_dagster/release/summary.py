@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Sequence
-from statistics import median
+from math import dist
+from statistics import fmean
 from typing import Any
 
 import polars as pl
@@ -27,7 +28,7 @@ NO_TOPIC = "No topic is published."
 NO_FIGURE = "No figure is large enough to be shown."
 
 _WIDTH, _HEIGHT, _MARGIN = 480, 320, 16
-_DIAMETERS = (6, 10, 15, 21)
+_DIAMETERS = (8, 12, 17, 23)
 _COLOURS = (
     *("#3b7dd8", "#e08a2b", "#2f9e77", "#c9504c", "#8f6bd1"),
     *("#9c7a4f", "#d272b0", "#5f8f2f", "#2aa5b8", "#b59b1f"),
@@ -258,6 +259,8 @@ def _circles(own: pl.DataFrame, colour: str) -> str:
 
 
 def _label(own: pl.DataFrame, number: int) -> str:
-    """A topic's number at the middle of its circles."""
-    x, y = round(median(own["_x"])), round(median(own["_y"]))
+    """A topic's number, on its circle that is nearest to the middle of all."""
+    places = list(own.select("_x", "_y").iter_rows())
+    middle = tuple(map(fmean, zip(*places, strict=True)))
+    x, y = min(places, key=lambda place: dist(place, middle))
     return f'<text x="{x}" y="{y + 5}">{number}</text>'
