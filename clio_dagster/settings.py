@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     explorer_url: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="Where `clio serve` can be reached, for links from the UI to a release; unset: the page's path.",
+        description="Where the releases are served over HTTP, for links from the UI; unset: the page's path.",
     )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."

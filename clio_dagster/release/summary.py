@@ -27,7 +27,7 @@ NAME_CHARACTERS = 100
 NO_TOPIC = "No topic is published."
 NO_FIGURE = "No figure is large enough to be shown."
 
-_WIDTH, _HEIGHT, _MARGIN = 480, 320, 16
+_WIDTH, _HEIGHT, _MARGIN = 480, 320, 24
 _DIAMETERS = (8, 12, 17, 23)
 _COLOURS = (
     *("#3b7dd8", "#e08a2b", "#2f9e77", "#c9504c", "#8f6bd1"),
@@ -91,11 +91,7 @@ def coverage_table(coverage: pl.DataFrame) -> str:
     if not figures:
         return NO_FIGURE
     came_in = figures.get(IN)
-    rows = [
-        (_said(stage), f"{figures[stage]:,}", _share(figures[stage], came_in, stage))
-        for stage in COVERAGE_STAGES
-        if stage in figures
-    ]
+    rows = [(_said(stage), f"{count:,}", _share(count, came_in, stage)) for stage, count in figures.items()]
     return _table(("what became of them", "conversations", "share"), rows, words=1)
 
 
@@ -160,7 +156,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int) ->
 def _figures(coverage: pl.DataFrame) -> dict[str, int]:
     """Conversations by stage, over all languages in which the figure is published."""
     shown = coverage.drop_nulls("conversations").group_by("stage").agg(pl.col("conversations").sum())
-    return dict(shown.iter_rows())
+    found: dict[str, int] = dict(shown.iter_rows())
+    return {stage: found[stage] for stage in COVERAGE_STAGES if stage in found}
 
 
 def _said(stage: str) -> str:
@@ -259,8 +256,8 @@ def _circles(own: pl.DataFrame, colour: str) -> str:
 
 
 def _label(own: pl.DataFrame, number: int) -> str:
-    """A topic's number, on its circle that is nearest to the middle of all."""
-    places = list(own.select("_x", "_y").iter_rows())
-    middle = tuple(map(fmean, zip(*places, strict=True)))
-    x, y = min(places, key=lambda place: dist(place, middle))
-    return f'<text x="{x}" y="{y + 5}">{number}</text>'
+    """A topic's number, above its circle that is nearest to the middle of all."""
+    circles = list(own.select("_x", "_y", "_class").iter_rows())
+    middle = fmean(own["_x"]), fmean(own["_y"])
+    x, y, size = min(circles, key=lambda circle: dist(circle[:2], middle))
+    return f'<text x="{x}" y="{y - _DIAMETERS[size] // 2 - 2}">{number}</text>'
