@@ -5,6 +5,7 @@ Every configured language of a touched date is reported, so that an empty slice 
 lost slices, of this file or of its earlier version, are touched too.
 """
 
+import time
 from collections.abc import Iterable
 from datetime import date
 
@@ -66,6 +67,7 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     quarantine's; those of the conversations are at `landed`.
     """
     for key in context.partition_keys:
+        started = time.perf_counter()
         with source_lock(site.settings.home, key):
             result = _land(key, site)
             lost = frozenset() if result.is_reused else _give_way(key, site)
@@ -78,6 +80,7 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
                 "quarantined": result.quarantined.height,
                 "slices": result.slices.height,
                 "replaced_slices": len(lost),
+                "seconds": round(time.perf_counter() - started, 3),
                 "reused": result.is_reused,
             },
             asset_key=context.asset_key,

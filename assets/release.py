@@ -3,6 +3,7 @@
 import hashlib
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -27,8 +28,10 @@ from clio_dagster.clock import engine_time
 from clio_dagster.privacy.key import key_identity
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
+from clio_dagster.release import summary
 from clio_dagster.release.contract import RELEASE_TABLES
 from clio_dagster.release.manifest import Check, Manifest, Version, make_manifest, parse_manifest
+from clio_dagster.release.read import EXPLORER
 from clio_dagster.release.write import recover, write_release
 from clio_dagster.settings import Settings, uses_claude
 from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED_CELLS, PUBLISHED_COVERAGE, RELEASES
@@ -57,7 +60,7 @@ WHERE_NOT_WHAT = {
         "s3_endpoint",
         "inbox",
     ),
-    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url"),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
     *("erasure_batch", "erasure_days"),
     *("landing_days", "raw_days", "facet_days"),
     # Which models and prompts: in the analyst's identity.
@@ -186,6 +189,7 @@ def _publish(
             checks=checks,
             sensitivity=settings.account_cap,
         )
+        shown = _shown(tables)
         freeze(site, key)
         folder = write_release(settings.home / "releases", date.fromisoformat(key), tables, manifest)
         signed = (folder / "manifest.json").read_bytes()
@@ -194,15 +198,34 @@ def _publish(
     topics = tables["topics"]
     context.add_asset_metadata(
         {
+            "explorer": _explorer(settings, folder),
+            **shown,
             "rows": topics.height,
             "seconds": round(time.perf_counter() - started, 3),
             "levels": topics["level"].n_unique(),
             "revision": published.revision,
-            "explorer": MetadataValue.path(folder / "explorer" / "index.html"),
         },
         asset_key=context.asset_key,
         partition_key=key,
     )
+
+
+def _shown(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
+    """The release at a glance, from nothing but what it publishes."""
+    picture = summary.map_image(tables["topics"])
+    return {
+        "topics": MetadataValue.md(summary.topics_table(tables["topics"])),
+        "coverage": MetadataValue.md(summary.coverage_table(tables["coverage"])),
+        **({"map": MetadataValue.md(picture)} if picture else {}),
+        **summary.numbers(tables),
+    }
+
+
+def _explorer(settings: Settings, folder: Path) -> MetadataValue[Any]:
+    """Where the page can be read."""
+    if settings.explorer_url:
+        return MetadataValue.url(f"{settings.explorer_url.rstrip('/')}/releases/{folder.name}/")
+    return MetadataValue.path(folder / EXPLORER)
 
 
 def _mart(site: Site, name: str, key: str) -> pl.DataFrame:

@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         None,
         description="Where the folder docs/ can be read over HTTP, for links from the UI; unset: its path.",
     )
+    explorer_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where the releases are served over HTTP, for links from the UI; unset: the page's path.",
+    )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )

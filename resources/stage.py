@@ -20,7 +20,7 @@ from dagster._core.errors import DagsterInvalidPropertyError
 from clio_dagster.clock import engine_time
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
-from clio_dagster.tables import MESSAGES_TYPE, READ, VECTOR_TYPE, Table
+from clio_dagster.tables import MESSAGES_TYPE, PUBLISHED, READ, VECTOR_TYPE, Table
 from clio_dagster.work import at_work
 from resources.fingerprints import Slicemap, Stage
 from resources.ledger import WAIT_SECONDS, new_holder
@@ -208,13 +208,12 @@ class _Step:
             if fresh
             else ()
         )
-        own = sorted(name for table in tables for name in table.own)
         for made in self.held:
             by_table = {
                 table.name: next(results) if made.frames else self.stored[table.name][made.partition]
                 for table in tables
             }
-            self.written.records.append(_record(made, by_table, own))
+            self.written.records.append(_record(made, by_table, tables))
             for rows in made.frames.values():
                 if isinstance(rows, Spool):
                     rows.close()
@@ -233,12 +232,12 @@ def _is_taken_as_it_is(table: Table) -> bool:
     return any(column.dtype in (VECTOR_TYPE, MESSAGES_TYPE) for column in table.columns)
 
 
-def _record(made: Made, by_table: Mapping[str, Slice], own: Sequence[str]) -> Record:
+def _record(made: Made, by_table: Mapping[str, Slice], tables: Sequence[Table]) -> Record:
     return Record(
         made,
         rows={name: result.rows for name, result in by_table.items()},
         hashes={name: result.content_hash for name, result in by_table.items()},
-        numbers=_numbers(made.frames, own) | dict(made.numbers),
+        numbers=_numbers(made.frames, tables) | dict(made.numbers),
     )
 
 
@@ -247,21 +246,34 @@ def partition_values(table: Table, partition: str) -> dict[str, str]:
     return dict(zip(sorted(table.partitioned_by), partition.split("|"), strict=True))
 
 
-def _numbers(frames: Frames, own: Sequence[str]) -> dict[str, float]:
+def _numbers(frames: Frames, tables: Sequence[Table]) -> dict[str, float]:
     """Counts that are worth a plot and give nothing away: accounts, and what the slice withholds or lacks.
 
-    `own`: facets of the site's own, of which it is counted in how many conversations that were read each is null.
+    A status that no row has is counted as 0, so that no plot misses it. Of facets of the site's own it is counted in
+    how many conversations that were read each is null.
     """
+    own = sorted(name for table in tables for name in table.own)
+    statuses = _statuses(tables)
     numbers: dict[str, float] = {}
     for rows in frames.values():
         frame = columns_of(rows, ("account", "status", "passes", *own))
         if "account" in frame.columns:
             numbers["accounts"] = frame["account"].n_unique()
         if "status" in frame.columns:
-            for status, count in frame["status"].value_counts().iter_rows():
-                numbers[status.replace(" ", "_")] = count
+            counts = dict.fromkeys(statuses, 0) | dict(frame["status"].value_counts().iter_rows())
+            numbers |= {status.replace(" ", "_"): count for status, count in counts.items()}
+            numbers |= {
+                f"share_{status}": round(counts[status] / frame.height, 3)
+                for status in (READ, PUBLISHED)
+                if status in statuses and frame.height
+            }
             is_read = frame.filter(pl.col("status") == READ)
             numbers |= {f"{name}_null": is_read[name].null_count() for name in own}
         if "passes" in frame.columns:
             numbers["suppressed"] = int((~frame["passes"]).sum())
     return numbers
+
+
+def _statuses(tables: Sequence[Table]) -> list[str]:
+    columns = (column for table in tables for column in table.columns if column.name == "status")
+    return [status for column in columns for status in column.accepted or ()]

@@ -21,10 +21,12 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from dagster import AssetKey, DagsterInstance
 
 from clio_dagster.privacy.detector import detect
 from clio_dagster.privacy.word_lists import every_generic_word
 from clio_dagster.release.read import read_release, release_dates, verify
+from clio_dagster.release.summary import coverage_table, map_image, numbers, topics_table
 from clio_dagster.settings import Settings
 from clio_dagster.synthetic.corpus import RING, RING_ACCOUNTS, SMALL, Truth, generate
 from clio_dagster.tables import (
@@ -320,6 +322,22 @@ def test_the_demo_ends_with_its_tree_and_the_explorers_path(demo: Demo) -> None:
     top = demo.tables("topics").filter(pl.col("date") == pl.col("date").max(), pl.col("parent_id").is_null())
     assert str(newest / "explorer" / "index.html") in demo.run.stdout
     assert all(name in demo.run.stdout for name in top["name"])
+
+
+def test_the_ui_shows_of_a_release_what_it_published_and_nothing_else(demo: Demo) -> None:
+    with DagsterInstance.from_config(str(demo.site.home)) as instance:
+        records = instance.fetch_materializations(AssetKey("release"), limit=100).records
+    shown = {record.partition_key: record.asset_materialization for record in records}
+    assert sorted(map(str, shown)) == demo.dates
+    for day, event in shown.items():
+        assert event
+        told = {name: value.value for name, value in event.metadata.items()}
+        tables = read_release(demo.site.releases / str(day)).tables
+        assert told["topics"] == topics_table(tables["topics"])
+        assert told["coverage"] == coverage_table(tables["coverage"])
+        assert told["map"] == map_image(tables["topics"])
+        assert told.items() >= numbers(tables).items()
+        assert sum(len(str(value)) for value in told.values()) < 10_000
 
 
 # Run again.

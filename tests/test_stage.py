@@ -254,6 +254,15 @@ def test_a_slice_says_its_accounts_and_what_it_withholds(step: Step) -> None:
     assert (metadata["rows"], metadata["accounts"], metadata["suppressed"]) == (2, 2, 1)
 
 
+def test_a_status_that_no_row_has_is_counted_as_none(step: Step) -> None:
+    status = Column("status", pl.String, "The verdict.", accepted=("published", "withheld"))
+    judged = Table("judged", "", (*NAMES.columns, status), key=("account",))
+    step.tables = (judged,)
+    step.changed = {"judged": rows("2026-11-01").with_columns(status=pl.lit("published"))}
+    metadata = step.run().records[0].metadata("judged")
+    assert (metadata["published"], metadata["withheld"], metadata["share_published"]) == (2, 0, 1)
+
+
 def test_a_partition_key_is_read_in_the_alphabetical_order_of_its_columns() -> None:
     both = Table("both", "", NAMES.columns, key=("account",), partitioned_by=("language", "date"))
     assert partition_values(both, "2026-11-01|es") == {"date": "2026-11-01", "language": "es"}
