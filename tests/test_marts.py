@@ -101,6 +101,20 @@ def test_topic_has_the_days_count_and_the_windows_sum(warehouse: DuckDBWarehouse
     assert (row["conversations"], row["window_conversations"], row["share"]) == (40, 70, 0.1)
 
 
+def test_a_topic_of_today_has_the_days_before_of_the_base_topics_below_it(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    nodes = [node("2-1", topic="sky", level=2), node("1-1", "2-1", topic="weather", level=1, withheld=True)]
+    nodes += [node("0-1", "1-1", topic="rain"), node("0-2", "1-1", topic="snow")]
+    write(warehouse, AUDITED_SUMMARIES, DAY, nodes)
+    below = [cell("", 400), cell("rain", 40), cell("snow", 30)]
+    write(warehouse, PUBLISHED_CELLS, DAY, [*below, cell("sky", 77)])
+    write(warehouse, PUBLISHED_CELLS, DAY - timedelta(1), below)
+    write(warehouse, PUBLISHED_CELLS, DAY - timedelta(2), [cell("", 400), cell("snow", 20)])
+    topics = built(warehouse, "topics").select("topic", "conversations", "window_conversations")
+    assert topics.sort("topic").rows() == [("rain", 40, 80), ("sky", 77, 77 + 70 + 20), ("snow", 30, 80)]
+
+
 def test_a_days_figure_is_the_sum_over_its_parts(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain"), node("0-2", topic="snow")])
     cells = [cell("", 400), cell("", 100, part=2), cell("rain", 40), cell("rain", 30, part=2)]

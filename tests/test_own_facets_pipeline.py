@@ -32,7 +32,7 @@ from tests.own_analyst import CLUSTERED
 from tests.scenario import SMALL, Site
 
 DAY = DAYS[0].isoformat()
-CONVERSATIONS = 220
+CONVERSATIONS = 400
 
 
 def run(site: Site, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -31,7 +31,7 @@ def load_umap() -> ModuleType:
             pass
     import umap
 
-    return umap  # type: ignore[no-any-return]
+    return umap
 
 
 def _folder() -> str:

@@ -47,7 +47,12 @@ TOPICS = Table(
         Column("name", pl.String, "At most ten words."),
         Column("description", pl.String, "At most two sentences."),
         _DAY_COUNT,
-        Column("window_conversations", pl.Int64, "Sum of the window's published counts.", nullable=True),
+        Column(
+            "window_conversations",
+            pl.Int64,
+            "Sum of the window's published counts, on days without one that of the base topics below.",
+            nullable=True,
+        ),
         _SHARE,
         Column("privacy_score", pl.Int8, "Auditor's score, 3 to 5.", nullable=True),
         Column("x", pl.Float64, "Position on the map, rounded.", nullable=True),

@@ -22,6 +22,7 @@ const BESIDE = 0.4; // of circles that are not the chosen topic's
 const DEEPER = 1.7; // how much nearer each level of names is shown
 const READ_FROM = 7; // radius in pixels from which a circle has its name
 const MARGIN = 12; // pixels of a region around its circles
+const FEWEST_IN_REGION = 12;
 const OUTERMOST = 0.1; // share of a topic's circles that its region may leave out
 const TAU = 2 * Math.PI;
 
@@ -394,7 +395,7 @@ function around(pen, corners) {
 
 // Corners of a region without dents around all but the outermost circles, and a margin (Andrew's monotone chain, 1979).
 function hull(circles) {
-  if (circles.length < 3) return [];
+  if (circles.length < FEWEST_IN_REGION) return [];
   const middle = ["x", "y"].map((axis) => circles.reduce((sum, circle) => sum + circle[axis], 0) / circles.length);
   const points = circles
     .map(({ x, y }) => [x, y, Math.hypot(x - middle[0], y - middle[1])])
