@@ -18,7 +18,7 @@ import polars as pl
 
 from clio_dagster.coverage import IN, QUARANTINED
 from clio_dagster.release.tree import FEW, printable, with_events
-from clio_dagster.tables import CLUSTERED_BY, COVERAGE_STAGES, PUBLISHED
+from clio_dagster.tables import CLUSTERED_BY, COVERAGE_STAGES
 
 MOST_TOPICS = 10
 MOST_CIRCLES = 300
@@ -35,6 +35,7 @@ _COLOURS = (
 )
 _OTHERS = "#9aa0a6"
 
+_OUT = COVERAGE_STAGES[-1]
 _CAME_IN = "came in"
 _MARKS = re.compile(r"([!#$()*+:=\[\\\]^_`{|}~])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -117,8 +118,8 @@ def numbers(tables: dict[str, pl.DataFrame]) -> dict[str, float]:
         "new_topics": int(with_events(tables)["event"].is_not_null().sum()),
         **{_said(stage).replace(" ", "_"): count for stage, count in figures.items()},
     }
-    if figures.get(IN) and PUBLISHED in figures:
-        found["share_published"] = round(min(1.0, figures[PUBLISHED] / figures[IN]), 3)
+    if figures.get(IN) and _OUT in figures:
+        found["share_published"] = round(min(1.0, figures[_OUT] / figures[IN]), 3)
     return found
 
 
