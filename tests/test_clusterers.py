@@ -10,6 +10,7 @@ from clio_dagster.clusters import density, starts
 from clio_dagster.clusters.density import NOISE, density_clusters, without_noise
 from clio_dagster.clusters.find import IN_NO_CLUSTER
 from clio_dagster.clusters.kmeans import spherical_kmeans
+from clio_dagster.clusters.vectors import normalized
 from clio_dagster.coverage import stages_of
 from tests.test_clusters import around, facets, find, yesterday
 
@@ -130,3 +131,15 @@ def test_of_many_rows_small_clusters_are_joined(monkeypatch: pytest.MonkeyPatch)
     assert found is not None
     assert np.array_equal(found, starts.ward_starts(vectors, np.arange(150), 5, seed=0, threads=2))
     assert sorted(found.argmax(axis=1).tolist()) == [0, 2, 4, 6, 8]
+
+
+def test_clusters_beyond_the_known_ones_begin_where_no_known_one_is() -> None:
+    draw = np.random.default_rng(0)
+    middles = np.eye(12, dtype=np.float32)
+    points = normalized(np.repeat(middles, 30, axis=0) + 0.02 * draw.standard_normal((360, 12)))
+    coarse = normalized(np.stack([middles[:6].mean(axis=0), middles[6:].mean(axis=0)]))
+
+    labels = spherical_kmeans(points, 12, seed=0, threads=1, starts=coarse)
+
+    assert len(set(labels)) == 12
+    assert all(len(set(labels[start : start + 30])) == 1 for start in range(0, 360, 30))

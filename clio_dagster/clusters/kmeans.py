@@ -6,7 +6,7 @@ import numpy as np
 
 from clio_dagster.clusters.coarse_to_fine import coarse_to_fine, nearest
 from clio_dagster.clusters.lloyd import lloyd
-from clio_dagster.clusters.starts import ward_starts
+from clio_dagster.clusters.starts import beside, ward_starts
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, by_label, normalized
 
 ITERATIONS = 25
@@ -31,10 +31,10 @@ def spherical_kmeans(
 ) -> np.ndarray:
     """Label of each row (int32): from 0, without gaps, in the order of first appearance.
 
-    `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them; the rest
-    begin at random rows; without any, starts.py says where. `trained` (Boolean) says which rows move centroids, all
-    where not given; the others are only assigned. `clusters` is what is asked for; fewer come back where clusters end
-    empty (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads.
+    `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them; the rest, or
+    all without any, begin where starts.py says, and at random rows beyond what it looks at. `trained` (Boolean) says
+    which rows move centroids, all where not given; the others are only assigned. `clusters` is what is asked for; fewer
+    come back where clusters end empty (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads.
     """
     points = np.ascontiguousarray(vectors, dtype=np.float32)
     sample = np.arange(len(points)) if trained is None else np.flatnonzero(trained)
@@ -44,8 +44,11 @@ def spherical_kmeans(
     if len(sample) > TRAINING_ROWS:
         sample = np.sort(np.random.default_rng(seed).choice(sample, TRAINING_ROWS, replace=False))
     if len(sample) * clusters <= COMPARED:
-        if starts is None or not len(starts):
-            starts = ward_starts(points, sample, clusters, seed=seed, threads=threads)
+        known = 0 if starts is None else len(starts)
+        if known < clusters:
+            groups = ward_starts(points, sample, clusters, seed=seed, threads=threads)
+            if groups is not None:
+                starts = groups if starts is None or not known else beside(starts, groups)
         return without_gaps(_lloyd(points, sample, clusters, seed, threads, starts))
     centroids, found = coarse_to_fine(points, sample, clusters, seed=seed, threads=threads, starts=starts)
     labels = np.empty(len(points), dtype=np.int32)

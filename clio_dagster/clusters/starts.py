@@ -52,6 +52,17 @@ def ward_starts(
     return normalized(centroids)
 
 
+def beside(known: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The known centroids, and those of the groups that are left when each known one has taken one near to it.
+
+    Both are unit rows, float32, of one width. There are as many as groups, or as known ones where those are more.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    taken = linear_sum_assignment(known @ groups.T, maximize=True)[1]
+    return np.concatenate([known, np.delete(groups, taken, axis=0)])
+
+
 def _small(points: np.ndarray, seed: int, threads: int) -> np.ndarray:
     """The sum of the rows of each small cluster."""
     small = lloyd(points, PARTS, iterations=ITERATIONS, seed=seed, threads=threads)
