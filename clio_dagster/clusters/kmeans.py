@@ -34,7 +34,8 @@ def spherical_kmeans(
     `vectors` are unit rows, float32. `starts`: unit centroids to begin from, the first `clusters` of them; the rest, or
     all without any, begin where starts.py says, and at random rows beyond what it looks at. `trained` (Boolean) says
     which rows move centroids, all where not given; the others are only assigned. `clusters` is what is asked for; fewer
-    come back where clusters end empty (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the number of threads.
+    come back where clusters end empty (many equal rows) or there are fewer rows. Deterministic for a seed, whatever the
+    number of threads.
     """
     points = np.ascontiguousarray(vectors, dtype=np.float32)
     sample = np.arange(len(points)) if trained is None else np.flatnonzero(trained)
