@@ -154,13 +154,13 @@ def test_a_familys_texts_are_unlike_by_shingles(family: str) -> None:
 
 
 def test_injection_changes_nothing_of_others(site: Site) -> None:
-    lines = injection.attack(site, size=600, seed=0)
+    lines = injection.attack(site, size=500, seed=0)
     assert [line.attack for line in lines if line.held is False] == []
     told = {line.attack: line.figure for line in lines}
     # The model wrote all of it; nothing of it was let by.
     assert told["injection, obedient analyst: the target"].endswith(f"held {len(injection.HISTORY)}")
     facets = [line for line in lines if line.attack.endswith(": facets")]
-    assert [line.n for line in facets] == [601, 601]
+    assert [line.n for line in facets] == [501, 501]
 
 
 def test_every_order_is_obeyed_by_the_obedient_model(site: Site) -> None:

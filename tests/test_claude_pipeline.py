@@ -138,6 +138,7 @@ def test_killed_at_any_moment_it_asks_again_only_for_what_was_in_flight(
     assert (asked(server) - Counter(asked(server).keys())).total() <= kills * CONCURRENCY
 
 
+@pytest.mark.slow
 def test_a_budget_ends_a_run_cleanly_and_it_goes_on_under_a_larger_one(
     server: Handle, site: Site, corpus: tuple[Path, Truth]
 ) -> None:

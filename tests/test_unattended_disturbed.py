@@ -44,6 +44,7 @@ def servers(site: Site) -> Iterator[list[Server]]:
         yield servers
 
 
+@pytest.mark.slow
 def test_what_lands_while_the_run_that_would_miss_it_finishes_is_made_within_two_ticks(
     site: Site, servers: list[Server]
 ) -> None:
@@ -75,6 +76,7 @@ def test_what_lands_while_the_run_that_would_miss_it_finishes_is_made_within_two
     assert asked - max(ended, landed_at) <= 2 * TICK + 6
 
 
+@pytest.mark.slow
 def test_clio_run_beside_the_daemon_makes_each_partition_once(site: Site, servers: list[Server]) -> None:
     source = site.folder / "beside-the-daemon.jsonl.gz"
     write_day(source, FIRST + timedelta(days=2), seed=7)
