@@ -42,7 +42,6 @@ def test_a_cold_site_publishes_the_one_day_that_came(site: Site, server: Server)
     assert release_dates(site.releases) == [FIRST]
 
 
-@pytest.mark.slow
 def test_a_site_with_holes_goes_on(site: Site, server: Server) -> None:
     """The second hole is as long as the first day's window reaches."""
     drop(site, 4, seed=2)
