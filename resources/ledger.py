@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -323,5 +324,15 @@ def _add_missing_columns(connection: sa.Connection) -> None:
 
 
 def _set_up(connection: Any, _record: Any) -> None:
-    connection.execute("pragma journal_mode = wal")
+    until = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            break
+        except (
+            sqlite3.OperationalError
+        ):  # SQLite does not wait while another makes a new ledger's mode the same
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
     connection.execute("pragma synchronous = normal")

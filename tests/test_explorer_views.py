@@ -65,7 +65,7 @@ class Opened:
         return self.page.text_content("#detail h2")
 
     def saved(self, kind: str) -> bytes:
-        with self.page.expect_download() as waiting:
+        with self.page.expect_download(timeout=60_000) as waiting:
             self.page.click(f"#save [data-as={kind}]")
         return Path(waiting.value.path()).read_bytes()
 
