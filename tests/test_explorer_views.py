@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from tests.test_explorer import HOSTILE, hostile_tables, page
+from tests.test_explorer import CHROMIUM, HOSTILE, hostile_tables, in_browser, page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: the page was not opened")
+pytestmark = in_browser
 
 VIEWS = ("tree", "map", "boxes", "languages", "trends", "facets", "about")
 PADDING = 40

@@ -4,8 +4,9 @@
 import { KINDS, NO_FIGURE, colorsOf } from "./colors.js";
 import { byId, element, foreign, shape } from "./dom.js";
 import { count } from "./format.js";
-import { measuresOf } from "./measures.js";
+import { measureOptions, measuresOf } from "./measures.js";
 import { clipped, picture, words, PICTURE_INK } from "./pictures.js";
+import { circleAt, penOn } from "./plot.js";
 import { topicTable } from "./tree.js";
 
 const UNITS = 10000; // the page's positions are whole parts of the map's longer side
@@ -14,7 +15,6 @@ const CLOSEST = 60; // times the whole map
 const STEP = 1.5;
 const LARGEST = 0.035; // radius of the largest circle, of the canvas' shorter side
 const SMALLEST = 2.5;
-const NEARBY = 8; // pixels beyond a circle that still point to it
 const SAVED = [1280, 900];
 const MOST_NAMES = 60;
 const FAINT = 0.12;
@@ -33,7 +33,7 @@ export const mapView = {
     const { model } = page;
     const { topics } = model;
     const measures = new Map(measuresOf(model).map((measure) => [measure.key, measure]));
-    const choice = colorChoice(measures);
+    const choice = element("select", { id: "map-color" }, element("option", { value: "top" }, "Top topic"), ...measureOptions(measures.values()));
     const canvas = element("canvas", { tabindex: 0, role: "img", class: "map" });
     const tip = element("p", { class: "tip", "aria-hidden": "true", hidden: true });
     const legend = element("div", { class: "legend" });
@@ -55,6 +55,7 @@ export const mapView = {
     let asked = false;
     let chosen = null;
     let size = { width: 0, height: 0 };
+    let drawn = null;
 
     choice.addEventListener("change", () => page.state.set({ color: choice.value }));
     new ResizeObserver(() => {
@@ -116,12 +117,8 @@ export const mapView = {
       requestAnimationFrame(() => {
         asked = false;
         if (!size.width) return;
-        const sharp = devicePixelRatio || 1;
-        canvas.width = Math.round(size.width * sharp);
-        canvas.height = Math.round(size.height * sharp);
-        const pen = canvas.getContext("2d");
-        pen.scale(sharp, sharp);
-        paint(pen, scene());
+        drawn = scene();
+        paint(penOn(canvas, size), drawn);
       });
     }
 
@@ -133,12 +130,12 @@ export const mapView = {
       const colorOf = measure ? colors.of : (place) => KINDS[tops.indexOf(model.path(place)[0]) % KINDS.length] ?? NO_FIGURE;
       drawLegend(measure, colors, tops);
       const found = page.found();
-      const unit = radiusUnit(places, topics, width, height, at, fitted(places, topics, width, height));
+      const nearness = at.scale / fitted(places, topics, width, height).scale;
+      const unit = radiusUnit(places, topics, width, height, nearness);
       const circles = places.map((place) => {
         const [x, y] = onCanvas(topics, place, at);
         return { at: place, x, y, r: radius(topics, place, unit), color: colorOf(place), isFound: !found || found.has.has(place), isChosen: model.path(place).includes(chosen) };
       });
-      const nearness = at.scale / fitted(places, topics, width, height).scale;
       const grounds = tops.map((top, place) => ({ color: measure ? NO_FIGURE : KINDS[place % KINDS.length], corners: hull(circles.filter((circle) => model.path(circle.at)[0] === top)) }));
       const outline = chosen !== null && model.children(chosen).length ? hull(circles.filter(({ isChosen }) => isChosen)) : [];
       return { circles, grounds, outline, names: namesOf(model, circles, regions, nearness, at, width, height, letter), width, height, chosen, letter };
@@ -151,10 +148,11 @@ export const mapView = {
       legend.replaceChildren(...(measure ? scaleLegend(measure, colors) : tops.map((top, place) => kindLegend(model, top, KINDS[place % KINDS.length], page.choose))));
     }
 
-    function at(event) {
+    const hitBy = (event) => (drawn ? (circleAt(drawn.circles, canvas, event)?.at ?? null) : null);
+
+    function pointOf(event) {
       const box = canvas.getBoundingClientRect();
-      const point = [event.clientX - box.left, event.clientY - box.top];
-      return { point, hit: hitBy(places, topics, point, spot, radiusUnit(places, topics, size.width, size.height, spot, fitted(places, topics, size.width, size.height))) };
+      return [event.clientX - box.left, event.clientY - box.top];
     }
 
     let drag = null;
@@ -171,7 +169,7 @@ export const mapView = {
         move(x, y);
         return;
       }
-      const { point, hit } = at(event);
+      const [point, hit] = [pointOf(event), hitBy(event)];
       tip.hidden = hit === null;
       canvas.classList.toggle("on-topic", hit !== null);
       if (hit === null) return;
@@ -184,7 +182,7 @@ export const mapView = {
       const wasDrag = drag?.moved;
       drag = null;
       if (wasDrag) return;
-      const { hit } = at(event);
+      const hit = hitBy(event);
       if (hit !== null) page.choose(hit, true);
     });
     canvas.addEventListener("pointercancel", () => {
@@ -195,7 +193,7 @@ export const mapView = {
     });
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      zoom(Math.exp(-event.deltaY / 400), at(event).point);
+      zoom(Math.exp(-event.deltaY / 400), pointOf(event));
     }, { passive: false });
 
     const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -223,8 +221,6 @@ export const mapView = {
         return { columns: [...columns, "x", "y"], rows: rows.map((row, place) => [...row, topics.x[shown()[place]], topics.y[shown()[place]]]) };
       },
       picture: () => savedMap(scene(...SAVED, fitted(places, topics, ...SAVED), 1)),
-      // What lies where, in pixels of the canvas.
-      circles: () => scene().circles,
     };
   },
 };
@@ -233,17 +229,6 @@ function button(label, sign, onClick) {
   const made = element("button", { type: "button", class: "quiet", "aria-label": label }, sign);
   made.addEventListener("click", onClick);
   return made;
-}
-
-function colorChoice(measures) {
-  const choice = element("select", { id: "map-color" }, element("option", { value: "top" }, "Top topic"));
-  const groups = new Map();
-  for (const { key, title, group } of measures.values()) {
-    if (!groups.has(group)) groups.set(group, element("optgroup", { label: group }));
-    groups.get(group).append(foreign("option", title, { value: key }));
-  }
-  choice.append(...groups.values());
-  return choice;
 }
 
 function fitted(places, topics, width, height) {
@@ -262,25 +247,14 @@ function fitted(places, topics, width, height) {
 const onCanvas = (topics, at, { scale, x, y }) => [x + scale * topics.x[at], y + scale * topics.y[at]];
 
 // Circles grow with the map, but slower than it, so that what overlaps comes apart.
-function radiusUnit(places, topics, width, height, spot, whole) {
+function radiusUnit(places, topics, width, height, nearness) {
   let most = 1;
   for (const at of places) most = Math.max(most, topics.window_conversations[at] ?? 0);
   const crowd = Math.min(1, Math.sqrt(120 / Math.max(1, places.length)) + 0.15);
-  return (LARGEST * Math.min(width, height) * crowd * Math.sqrt(spot.scale / whole.scale)) / Math.sqrt(most);
+  return (LARGEST * Math.min(width, height) * crowd * Math.sqrt(nearness)) / Math.sqrt(most);
 }
 
 const radius = (topics, at, unit) => Math.max(SMALLEST, unit * Math.sqrt(topics.window_conversations[at] ?? 0));
-
-function hitBy(places, topics, [x, y], spot, unit) {
-  let best = null;
-  let least = NEARBY;
-  for (const at of places) {
-    const [left, top] = onCanvas(topics, at, spot);
-    const beyond = Math.hypot(left - x, top - y) - radius(topics, at, unit);
-    if (beyond < least) [best, least] = [at, beyond];
-  }
-  return best;
-}
 
 // The nearest circle in a direction, those straight ahead before those aside.
 function towards(places, topics, from, [dx, dy]) {

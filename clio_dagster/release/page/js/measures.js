@@ -1,5 +1,6 @@
 // Figures of a topic that views sort, colour and cross topics by. All are published ones, or a mean of published shares.
 
+import { element, foreign } from "./dom.js";
 import { titleOf, valuesShown, wordFor } from "./facets.js";
 import { FEW, change, count, decimal, language, percent } from "./format.js";
 import { decoded, rowsOf, shareOf } from "./model.js";
@@ -85,4 +86,14 @@ function measuresMade(model) {
     let values = null;
     return { ...measure, of: (at) => (values ??= measure.values())[at] };
   });
+}
+
+// Options of a select for measures, in their groups.
+export function measureOptions(measures) {
+  const groups = new Map();
+  for (const { key, title, group } of measures) {
+    if (!groups.has(group)) groups.set(group, element("optgroup", { label: group }));
+    groups.get(group).append(foreign("option", title, { value: key }));
+  }
+  return [...groups.values()];
 }

@@ -10,6 +10,7 @@ const CIRCLES = { least: 3, most: 22 };
 const MOST_OUTLINED = 1000;
 const MOST_NAMED = 30;
 const SAVED_PLOT = [1120, 720];
+const REACH = 8; // pixels beyond a circle that still point to it
 const WHOLE_TURN = 2 * Math.PI;
 
 // Circles, the largest first, and both axes, in pixels.
@@ -32,6 +33,19 @@ export function penOn(canvas, { width, height }) {
   const pen = canvas.getContext("2d");
   pen.scale(sharp, sharp);
   return pen;
+}
+
+// The circle that a pointer's event is on, or nearest to; null where none is in reach.
+export function circleAt(circles, canvas, event) {
+  const frame = canvas.getBoundingClientRect();
+  const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
+  let best = null;
+  let least = REACH;
+  for (const circle of circles) {
+    const beyond = Math.hypot(circle.x - x, circle.y - y) - circle.r;
+    if (beyond < least) [best, least] = [circle, beyond];
+  }
+  return best;
 }
 
 export function paintPlot(pen, { circles, x, y, xAt, yAt, titles, width, height }, ink) {

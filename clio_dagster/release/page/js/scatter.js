@@ -2,18 +2,17 @@
 
 import { byId, element, foreign } from "./dom.js";
 import { count } from "./format.js";
-import { measuresOf } from "./measures.js";
-import { paintChosen, paintPlot, penOn, plotOf, savedPlot } from "./plot.js";
+import { measureOptions, measuresOf } from "./measures.js";
+import { circleAt, paintChosen, paintPlot, penOn, plotOf, savedPlot } from "./plot.js";
 import { labelled } from "./rows.js";
 
 const PLOT_HEIGHT = 440;
-const REACH = 8; // pixels beyond a circle that still point to it
 
 export function makeScatter(page, levels) {
   const { model, state } = page;
   const all = measuresOf(model);
   const usual = usuallyCrossed(all);
-  const [across, up] = ["Across", "Up"].map((text) => ({ text, select: measureChoice(all) }));
+  const [across, up] = ["Across", "Up"].map((text) => ({ text, select: element("select", {}, ...measureOptions(all)) }));
   const canvas = element("canvas", { class: "plot", tabindex: 0, role: "img" });
   const tip = element("p", { class: "tip", "aria-hidden": "true", hidden: true });
   const said = element("p", { class: "sr", "aria-live": "polite" });
@@ -68,18 +67,7 @@ export function makeScatter(page, levels) {
     });
   }
 
-  function hit(event) {
-    if (!drawn) return null;
-    const frame = canvas.getBoundingClientRect();
-    const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
-    let best = null;
-    let least = REACH;
-    for (const circle of drawn.circles) {
-      const beyond = Math.hypot(circle.x - x, circle.y - y) - circle.r;
-      if (beyond < least) [best, least] = [circle, Math.max(beyond, -circle.r)];
-    }
-    return best;
-  }
+  const hit = (event) => (drawn ? circleAt(drawn.circles, canvas, event) : null);
 
   const told = (at) => measures().map((measure) => `${measure.title}: ${measure.format(measure.of(at))}`).join(" · ");
 
@@ -136,15 +124,6 @@ export function makeScatter(page, levels) {
     measures,
     picture: () => (places.length ? savedPlot(model, places, measures()) : null),
   };
-}
-
-function measureChoice(all) {
-  const groups = new Map();
-  for (const { key, title, group } of all) {
-    if (!groups.has(group)) groups.set(group, element("optgroup", { label: group }));
-    groups.get(group).append(foreign("option", title, { value: key }));
-  }
-  return element("select", {}, ...groups.values());
 }
 
 // Numbers that facets tell, where there are two; else other figures of facets.
