@@ -61,6 +61,7 @@ WHERE_NOT_WHAT = {
         "inbox",
     ),
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
+    *("alert_webhook", "alert_format", "alert_release_hours", "site_name", "dagster_url"),
     *("erasure_batch", "erasure_days"),
     *("landing_days", "raw_days", "facet_days"),
     # Which models and prompts: in the analyst's identity.

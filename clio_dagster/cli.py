@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
+from clio_dagster.alerts.command import alerts
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors, report
 
@@ -435,6 +436,7 @@ def serve(
 
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(alerts, name="alerts")
 
 
 @evaluate.command()
