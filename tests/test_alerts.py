@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 import pytest
 from dagster import (
-    AssetCheckEvaluation,
     AssetKey,
     AssetMaterialization,
     DagsterInstance,
@@ -28,7 +27,8 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import create_run_for_test, freeze_time
 from typer.testing import CliRunner
 
-from assets.gate import GATE
+from assets.gate import GATE, gate_check
+from assets.partitions import DATES
 from assets.release import Refused
 from clio_dagster.alerts.alert import TEST, Alert, roughly, run_failed
 from clio_dagster.alerts.deadline import due_at, newest_due
@@ -43,7 +43,7 @@ from clio_dagster.privacy.silence import quiet
 from clio_dagster.release.read import MANIFEST
 from clio_dagster.safety.tables import EVENT_ALERTS, EVENT_TOPICS, GROWTH, NEW_TOPIC, RESTRICTED
 from clio_dagster.settings import Settings, SettingsError, load_settings
-from clio_dagster.tables import PUBLISHED
+from clio_dagster.tables import AUDITED_SUMMARIES, PUBLISHED
 from resources.site import Site
 from resources.stage import MissingInput
 from sensors import alerts as module
@@ -450,9 +450,8 @@ def test_the_sensor_is_on_where_there_is_a_webhook_and_never_raises(
     with build_sensor_context(instance, resources={"site": Site(overrides=settings)}) as context:
         assert alerts(context).skip_message == "0 alerts posted, 1 wait: it answered 404"
         assert Cursor.read(context.cursor).failures == 1
-    with build_sensor_context(
-        instance, resources={"site": Site(overrides=settings | {"alert_webhook": None})}
-    ) as context:
+    without = {name: value for name, value in settings.items() if name != "alert_webhook"}
+    with build_sensor_context(instance, resources={"site": Site(overrides=without)}) as context:
         assert alerts(context).skip_message == "no webhook: set CLIO_ALERT_WEBHOOK"
 
 
@@ -590,36 +589,33 @@ def test_a_late_release_is_told_once_and_so_is_its_coming(
 def test_a_closed_gate_is_told_once_each_time_and_its_failed_run_is_not_told_beside_it(
     site: Site, instance: DagsterInstance, receiver: Receiver
 ) -> None:
+    @asset(key=GATE.asset_key, partitions_def=DATES)
+    def audited() -> None: ...
+
     cursor = Cursor()
 
-    def judge(day: str, passed: bool) -> list[str]:
+    def judge(day: str, *, passes: bool) -> list[str]:
+        """The gate's own check of a date without a topic, or of one that its stage has not made."""
         nonlocal cursor
         before = len(receiver.posted)
-        verdict = AssetCheckEvaluation(
-            asset_key=GATE.asset_key,
-            check_name=GATE.name,
-            passed=passed,
-            metadata={"reasons": PRIVATE},
-            partition=day,
+        if passes:
+            site.warehouse.write(AUDITED_SUMMARIES, {"date": day}, AUDITED_SUMMARIES.empty())
+        result = materialize(
+            [audited, gate_check],
+            partition_key=day,
+            instance=instance,
+            resources={"site": site},
+            raise_on_error=False,
         )
-        instance.report_runless_asset_event(verdict)
+        assert result.success is passes
         cursor, _ = looked(site, instance, cursor)
         return [posted["title"] for posted in receiver.posted[before:]]
 
-    assert judge("2026-11-06", True) == []
-    assert judge("2026-11-06", False) == ["The privacy gate is closed for 2026-11-06"]
-    assert judge("2026-11-06", False) == []
-    assert judge("2026-11-07", False) == ["The privacy gate is closed for 2026-11-07"]
-    assert judge("2026-11-06", True) == ["The privacy gate is open for 2026-11-06"]
-    assert judge("2026-11-06", False) == ["The privacy gate is closed for 2026-11-06"]
-    assert "0171" not in json.dumps(receiver.posted)
-
-    @asset(name=GATE.name)
-    def failing() -> None:
-        raise ValueError
-
-    materialize([failing], instance=instance, raise_on_error=False)
-    assert looked(site, instance, cursor)[1] == "nothing to tell"
+    assert judge("2026-11-06", passes=False) == ["The privacy gate is closed for 2026-11-06"]
+    assert judge("2026-11-06", passes=False) == []
+    assert judge("2026-11-07", passes=True) == []
+    assert judge("2026-11-05", passes=False) == ["The privacy gate is closed for 2026-11-05"]
+    assert judge("2026-11-06", passes=True) == ["The privacy gate is open for 2026-11-06"]
 
 
 def test_the_release_is_overdue_in_the_ui_too_and_the_daemon_looks_for_that(
