@@ -13,9 +13,12 @@ from clio_dagster.alerts.alert import Alert, budget_reached, run_failed
 from clio_dagster.settings import Settings
 from sensors.runs import ASKED_BY, RANGE_END, RANGE_START, cause_of, dates_of, spans
 
+_BUDGET_REACHED = "clio_dagster.analyst.memory.BudgetReached"
+_CHECK_FAILED = "dagster._core.errors.DagsterAssetCheckFailedError"
+
 OWN_WORDS = frozenset(
     {
-        "clio_dagster.analyst.memory.BudgetReached",
+        _BUDGET_REACHED,
         "clio_dagster.conversations.helpers.HelperDied",
         "clio_dagster.hierarchy.hierarchizer.HierarchyError",
         "clio_dagster.privacy.silence.EngineError",
@@ -33,7 +36,7 @@ INSTEAD: Mapping[str, str] = {
     "clio_dagster.analyst.sending.AnalystError": "the model could not be asked, or too much stayed unread",
     "clio_dagster.conversations.files.NotConversations": "the file holds no conversation",
     "clio_dagster.privacy.key.KeyFileError": "the key file is no key, or others can read it",
-    "dagster._core.errors.DagsterAssetCheckFailedError": "a blocking check has not passed",
+    _CHECK_FAILED: "a blocking check has not passed",
     "resources.slices.WarehouseError": "the warehouse could not be read or written",
     "resources.sources.MissingSource": "a source file is not where it was registered",
 }
@@ -48,12 +51,12 @@ REASONS = {
 }
 """Of runs without a failed step, by Dagster's reason."""
 
-ASKERS = frozenset({"arrivals", "clio run", "events", "reconcile", "schedule"})
+ASKERS = frozenset({"arrivals", "clio run", "event_windows", "reconcile", "schedule"})
+"""Who may have asked for a run, as the project tags it; a tag of anybody else is not told."""
 
 LONGEST = 300
 """Characters of a sentence."""
 
-_BUDGET = "clio_dagster.analyst.memory.BudgetReached"
 _SOURCE = re.compile(r"\b[a-z0-9][a-z0-9-]*-([0-9a-f]{12})\b")
 _URL_OR_PATH = re.compile(r"\w+://\S+|(?<![\w.])/\S+")
 _SLICE = re.compile(r"\d{4}-\d{2}-\d{2}\|[\w.-]{1,80}")
@@ -64,11 +67,11 @@ def alert_of(record: RunRecord, instance: DagsterInstance, settings: Settings) -
     run = record.dagster_run
     failures = list(failed_steps(run.run_id, instance))
     steps = list(dict.fromkeys(step for step, *_ in failures))
-    if steps == [GATE.name]:
-        return None
     classes = {name for _, name, _ in failures}
+    if steps == [GATE.name] and classes == {_CHECK_FAILED}:
+        return None
     errors = list(dict.fromkeys(told for *_, told in failures))
-    if classes == {_BUDGET} and settings.budget_usd is not None:
+    if classes == {_BUDGET_REACHED} and settings.budget_usd is not None:
         return budget_reached(
             run.run_id,
             run.job_name,

@@ -67,6 +67,7 @@ class Receiver:
         self.answers: list[int | str] = [200]
         self.posted: list[dict[str, Any]] = []
         self.paths: list[str] = []
+        self.retry_after = 0
         self.ended = Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -103,6 +104,7 @@ class Receiver:
                     if answer == 200:
                         receiver.posted.append(json.loads(content))
                     self.send_response(answer)
+                    self.send_header("Retry-After", str(receiver.retry_after))
                     self.end_headers()
                     self.wfile.write(b"ok" if answer == 200 else b"no_service")
 
@@ -145,10 +147,12 @@ def site(settings: dict[str, Any]) -> Site:
     return Site(overrides=settings)
 
 
-def fail(instance: DagsterInstance, error: BaseException, partition: str | None = None) -> None:
+def fail(
+    instance: DagsterInstance, error: BaseException, partition: str | None = None, *, step: str = "facets"
+) -> None:
     """A run whose step fails with an error, as a stage raises it."""
 
-    @asset(name="facets")
+    @asset(name=step)
     def failing() -> None:
         if isinstance(error, KeyError):
             with quiet("facets", "2026-11-01|en"):
@@ -466,6 +470,14 @@ def test_a_webhook_that_never_ends_is_given_up_in_time(answer: str, receiver: Re
     assert time.monotonic() - started < QUICK.total
 
 
+def test_a_webhook_that_asks_for_time_is_given_it(receiver: Receiver) -> None:
+    receiver.answers = [429, 200]
+    assert post(receiver.url, b"{}", QUICK).is_taken
+    receiver.answers, receiver.retry_after = [429, 200], 3_600
+    assert str(post(receiver.url, b"{}", QUICK)) == "it answered 429"
+    assert len(receiver.paths) == 3
+
+
 def test_redirects_are_not_followed(receiver: Receiver) -> None:
     other = Receiver()
     receiver.answers = [other.url]
@@ -616,6 +628,10 @@ def test_a_closed_gate_is_told_once_each_time_and_its_failed_run_is_not_told_bes
     assert judge("2026-11-07", passes=True) == []
     assert judge("2026-11-05", passes=False) == ["The privacy gate is closed for 2026-11-05"]
     assert judge("2026-11-06", passes=True) == ["The privacy gate is open for 2026-11-06"]
+
+    fail(instance, ValueError(PRIVATE), step=GATE.name)  # one that could not look has said nothing
+    looked(site, instance, cursor)
+    assert receiver.posted[-1]["title"] == "A run of assets failed"
 
 
 def test_the_release_is_overdue_in_the_ui_too_and_the_daemon_looks_for_that(

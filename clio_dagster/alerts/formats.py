@@ -21,7 +21,8 @@ def body(alert: Alert, form: Format, *, site: str, ui: str | None) -> bytes:
 
 
 def _slack(alert: Alert, site: str, url: str | None) -> dict[str, Any]:
-    """`text` for notifications, and blocks. Nothing in a value is read as a mention, a link or a channel."""
+    """Blocks, and all of it in `text`, for notifications and for what knows no blocks. Nothing in a value is read as a
+    mention, a link or a channel."""
     is_over = alert.state == RESOLVED
     title = f"{'Resolved: ' if is_over else ''}{alert.title}"
     blocks: list[dict[str, Any]] = [
@@ -37,7 +38,9 @@ def _slack(alert: Alert, site: str, url: str | None) -> dict[str, Any]:
     if url:
         said.append(f"<{url}|open in Dagster>")
     blocks.append({"type": "context", "elements": [_mrkdwn(" · ".join(said), FIELD)]})
-    return {"text": _escaped(f"{site}: {title}"), "blocks": blocks}
+    told = "; ".join(f"{name}: {value}" for name, value in alert.facts)
+    text = _escaped(f"{site}: {title}" + (f" ({told})" if told else ""))
+    return {"text": _clipped(text, TEXT), "blocks": blocks}
 
 
 def _flat(alert: Alert, site: str, url: str | None) -> dict[str, str]:
@@ -54,8 +57,11 @@ def _flat(alert: Alert, site: str, url: str | None) -> dict[str, str]:
 
 
 def _mrkdwn(text: str, at_most: int) -> dict[str, Any]:
-    shown = text if len(text) <= at_most else f"{text[: at_most - 1]}…"
-    return {"type": "mrkdwn", "text": shown, "verbatim": True}
+    return {"type": "mrkdwn", "text": _clipped(text, at_most), "verbatim": True}
+
+
+def _clipped(text: str, at_most: int) -> str:
+    return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
 
 
 def _escaped(text: str) -> str:
