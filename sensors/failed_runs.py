@@ -123,13 +123,11 @@ def _told(class_name: str, message: str) -> tuple[str, str]:
     built in, so that no message can pass for one of another class."""
     line = message.strip().split("\n", 1)[0]
     qualified, _, sentence = line.partition(": ")
-    if qualified.rpartition(".")[2] != class_name:
-        return class_name, class_name or "failed"
     if qualified in INSTEAD:
         return qualified, f"{class_name}: {INSTEAD[qualified]}"
     if qualified in OWN_WORDS:
         return qualified, f"{class_name}: {_outward(sentence)}"
-    return qualified, class_name
+    return qualified, class_name or "failed"
 
 
 def _outward(sentence: str) -> str:
