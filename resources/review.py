@@ -1,0 +1,63 @@
+"""What Review reads, from the site's warehouse; and the desk, from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import polars as pl
+
+from clio_dagster.review.data import SCHEMAS
+from clio_dagster.review.desk import Desk
+from clio_dagster.review.log import log_of
+from clio_dagster.settings import Settings
+from clio_dagster.tables import Column, Table
+from resources.contracts import contracts
+from resources.site import Site
+from resources.warehouse import Warehouse
+
+_DATED = ("clusters", "coordinated_groups", "classifier_clusters", "event_topics", "event_alerts")
+
+
+def safety_of(site: Site) -> Warehouse:
+    """The warehouse that knows the tables of the zone `safety`."""
+    found: Warehouse = getattr(site, "safety", site.warehouse)
+    return found
+
+
+class WarehouseReview:
+    """A ReviewData over a site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def dates(self) -> list[date]:
+        """Dates that have anything to review, the newest first."""
+        found = {
+            partition.partition("|")[0]
+            for name in _DATED
+            for partition in self._warehouse(name).slices(_table(name))
+        }
+        return sorted(map(date.fromisoformat, found), reverse=True)
+
+    def read(self, table: str, where: Mapping[str, object]) -> pl.DataFrame:
+        """Rows of SCHEMAS[table] whose columns equal the given values, or are among a list of them."""
+        return self._warehouse(table).read(_table(table), where, list(SCHEMAS[table]))
+
+    def _warehouse(self, table: str) -> Warehouse:
+        is_safety = table.startswith(("coordinated_", "event_"))
+        return safety_of(self._site) if is_safety else self._site.warehouse
+
+
+def desk_of(settings: Settings) -> Desk:
+    """The desk of a site."""
+    log = log_of(settings.home, settings.key_file, settings.key)
+    return Desk(
+        settings.access_file, settings.home / "review", log, settings.review_accounts_a_day, settings.tz
+    )
+
+
+def _table(name: str) -> Table:
+    """The contract; for a table that no stage makes yet, the columns that Review would read."""
+    columns = tuple(Column(column, dtype, "", nullable=True) for column, dtype in SCHEMAS[name].items())
+    return contracts().get(name) or Table(name, "", columns, key=())
