@@ -1,0 +1,1 @@
+"""Coordinated misuse, high-stakes events, and the audit of classifiers: for Trust & Safety, never in a release."""
