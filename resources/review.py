@@ -14,15 +14,8 @@ from clio_dagster.settings import Settings
 from clio_dagster.tables import Column, Table
 from resources.contracts import contracts
 from resources.site import Site
-from resources.warehouse import Warehouse
 
 _DATED = ("clusters", "coordinated_groups", "classifier_clusters", "event_topics", "event_alerts")
-
-
-def safety_of(site: Site) -> Warehouse:
-    """The warehouse that knows the tables of the zone `safety`."""
-    found: Warehouse = getattr(site, "safety", site.warehouse)
-    return found
 
 
 class WarehouseReview:
@@ -36,17 +29,13 @@ class WarehouseReview:
         found = {
             partition.partition("|")[0]
             for name in _DATED
-            for partition in self._warehouse(name).slices(_table(name))
+            for partition in self._site.warehouse.slices(_table(name))
         }
         return sorted(map(date.fromisoformat, found), reverse=True)
 
     def read(self, table: str, where: Mapping[str, object]) -> pl.DataFrame:
         """Rows of SCHEMAS[table] whose columns equal the given values, or are among a list of them."""
-        return self._warehouse(table).read(_table(table), where, list(SCHEMAS[table]))
-
-    def _warehouse(self, table: str) -> Warehouse:
-        is_safety = table.startswith(("coordinated_", "event_"))
-        return safety_of(self._site) if is_safety else self._site.warehouse
+        return self._site.warehouse.read(_table(table), where, list(SCHEMAS[table]))
 
 
 def desk_of(settings: Settings) -> Desk:
@@ -60,4 +49,4 @@ def desk_of(settings: Settings) -> Desk:
 def _table(name: str) -> Table:
     """The contract; for a table that no stage makes yet, the columns that Review would read."""
     columns = tuple(Column(column, dtype, "", nullable=True) for column, dtype in SCHEMAS[name].items())
-    return contracts().get(name) or Table(name, "", columns, key=())
+    return contracts().get(name) or Table(name, "", columns, key=tuple(SCHEMAS[name]))

@@ -7,7 +7,7 @@ classifier's audit of clusters that are large enough, and groups without their a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -19,7 +19,8 @@ from clio_dagster.tables import PUBLISHED
 
 LEADS = "Leads for people to look into, no verdicts."
 
-_PSEUDONYM = r"\b[0-9a-f]{32,}\b"
+_PSEUDONYM = r"\b[0-9a-f]{64}\b"
+_IDS = ("group_id", "topic")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def alerts(data: ReviewData, day: date, role: Role) -> list[Section]:
     """Alerts of event windows."""
     found = data.read("event_alerts", {"date": day})
     if role == Role.TRUST_AND_SAFETY:
-        return [Section("Alerts", found.drop("date"), LEADS)]
+        return [_without_accounts(Section("Alerts", found.drop("date"), LEADS))]
     known = data.read("event_topics", {"date": day}).filter(status=PUBLISHED)
     named = known.select("event", "topic", "name", "published_conversations")
     shown = found.filter(status=PUBLISHED).join(named, on=["event", "topic"], maintain_order="left")
@@ -59,10 +60,10 @@ def groups(data: ReviewData, day: date, role: Role) -> list[Section]:
     """Groups of accounts that act alike, the strongest evidence first; never their accounts."""
     found = data.read("coordinated_groups", {"date": day}).drop("date").sort("score", descending=True)
     if role < Role.TRUST_AND_SAFETY:
-        hidden = pl.col("reasons").list.eval(pl.element().str.replace_all(_PSEUDONYM, "…"))
-        columns = ("group_id", "kind", "accounts", "conversations", "score", "false_rate")
-        found = found.select(*columns, hidden)
-    return [Section("Groups", found, LEADS)]
+        found = found.select(
+            "group_id", "kind", "accounts", "conversations", "score", "false_rate", "reasons"
+        )
+    return [_without_accounts(Section("Groups", found, LEADS))]
 
 
 def audit(
@@ -89,7 +90,7 @@ def subject(data: ReviewData, day: date, which: str) -> list[Section]:
     """What is known of a group, or of a topic of the site or of an event, but for its accounts: Trust & Safety."""
     at = {"date": day}
     return [
-        Section(title, rows.drop("date", strict=False))
+        _without_accounts(Section(title, rows.drop("date", strict=False)))
         for title, rows in (
             ("Group", data.read("coordinated_groups", at | {"group_id": which})),
             ("Topic", data.read("audited_summaries", at | {"topic": which})),
@@ -151,6 +152,17 @@ def conversations(data: ReviewData, days: list[date], account: str, topic: str |
     return shown.sort(
         "date", "started_at", "conversation_id", descending=[True, True, False], nulls_last=True
     )
+
+
+def _without_accounts(section: Section) -> Section:
+    """The section without pseudonyms that its texts may name: an account is shown with a reason alone."""
+    texts = pl.selectors.string() - pl.selectors.by_name(*_IDS, require_all=False)
+    element = pl.element().str.replace_all(_PSEUDONYM, "…")
+    rows = section.rows.with_columns(
+        texts.str.replace_all(_PSEUDONYM, "…"),
+        pl.selectors.by_dtype(pl.List(pl.String)).list.eval(element),
+    )
+    return replace(section, rows=rows)
 
 
 def _members(data: ReviewData, day: date, topic: str) -> pl.DataFrame:
