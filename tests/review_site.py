@@ -127,7 +127,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "conversations": 500},
     ],
     "event_topics": [
-        {"event": "election", "topic": EVENT_TOPIC, "name": "Finding a polling station", "description": "Where to vote.",
+        {"event": "election", "topic": EVENT_TOPIC, "name": "Finding a polling station", "description": "Where.",
          "conversations": int(EXACT), "accounts": 900, "status": "published", "published_conversations": 7900},
         {"event": "election", "topic": "t0p1c0000003", "name": HIDDEN, "conversations": 30, "accounts": 6,
          "status": "restricted"},

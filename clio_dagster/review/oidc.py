@@ -85,7 +85,7 @@ class Provider:
                 code_verifier=begun.verifier,
                 grant_type="authorization_code",
             )
-            keys = client.get(metadata["jwks_uri"], withhold_token=True).raise_for_status().json()
+            keys = _json(client, metadata["jwks_uri"])
             signed = jwt.decode(token["id_token"], KeySet.import_key_set(keys), algorithms=[*ALGORITHMS])
             expected = {
                 "iss": {"essential": True, "value": self._issuer},
@@ -106,7 +106,7 @@ class Provider:
         """What the provider says of itself (OpenID Connect Discovery 1.0, 4)."""
         address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         try:
-            found = client.get(address, withhold_token=True).raise_for_status().json()
+            found = _json(client, address)
             if found["issuer"] != self._issuer or not found["authorization_endpoint"]:
                 raise Refused(Why.PROVIDER)
         except _failures():
@@ -132,6 +132,10 @@ def values_of(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
     found = claims.get(claim)
     values = [found] if isinstance(found, str) else found if isinstance(found, list) else []
     return tuple(value for value in values if isinstance(value, str))
+
+
+def _json(client: Any, address: str) -> Any:
+    return client.request("GET", address, withhold_token=True).raise_for_status().json()
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -41,7 +41,7 @@ class Hash:
     def of(self, secret: str) -> bytes:
         """The digest of a secret under this salt and cost."""
         return hashlib.scrypt(
-            secret.encode(),
+            secret.encode(errors="backslashreplace"),
             salt=self.salt,
             n=self.n,
             r=self.r,
@@ -90,7 +90,7 @@ class Tokens:
     def check(self, token: str, users: Mapping[str, User], now: datetime) -> User:
         """Whose token it is, among the users that there are now. Raises Refused: wrong, or expired."""
         user = users.get(name_in(token))
-        key = hmac.digest(self._secret, token.encode(), "sha256")
+        key = hmac.digest(self._secret, token.encode(errors="backslashreplace"), "sha256")
         if not self._remembers(key, user):
             secret = token[:_LONGEST].rpartition(".")[2]
             with self._hashing:

@@ -35,7 +35,10 @@ def verify(log: ReviewLog) -> list[Problem]:
 
 def _within(lines: list[Line | None]) -> list[Problem]:
     problems = []
-    places = {line.seq: place for place, line in enumerate(lines, 1) if line}
+    places: dict[int, int] = {}
+    for place, line in enumerate(lines, 1):
+        if line is not None:
+            places.setdefault(line.seq, place)
     expected, before = 1, ""
     for place, line in enumerate(lines, 1):
         if line is None:
