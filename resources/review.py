@@ -39,7 +39,8 @@ class WarehouseReview:
 
 
 def desk_of(settings: Settings) -> Desk:
-    """The desk of a site."""
+    """The desk of a site. Makes its home, for its owner alone, where there is none yet."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = log_of(settings.home, settings.key_file, settings.key)
     return Desk(
         settings.access_file, settings.home / "review", log, settings.review_accounts_a_day, settings.tz

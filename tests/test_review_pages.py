@@ -49,11 +49,11 @@ RESTRICTED = [*PRIVATE, EXACT, SMALL, LEAD, HIDDEN]
 class Reviewed:
     """A server of Review at work in a thread, its desk, and one token a role."""
 
-    def __init__(self, site: Site, **changed: Any) -> None:
+    def __init__(self, site: Site, *, is_encrypted: bool = False, **changed: Any) -> None:
         settings = settings_of(site, **changed)
         self.site = site
         self.desk: Desk = desk_of(settings)
-        self.app = make_review(settings, self.desk, WarehouseReview(site), is_encrypted=False)
+        self.app = make_review(settings, self.desk, WarehouseReview(site), is_encrypted=is_encrypted)
         self.said: list[str] = []
         listening = listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -229,6 +229,25 @@ def test_revoking_and_changing_a_token_ends_its_sessions(review: Reviewed, site:
     assert review.ask("GET", "/review/groups", held).status_code == 200
     assert revoke(site.settings.access_file, "leaver")
     refused(review, review.ask("GET", "/review/groups", held), 401, "wrong token")
+
+
+def test_behind_a_proxy_cookies_are_secure_and_locks_are_of_who_it_names(
+    site: Site, tokens: dict[str, str]
+) -> None:
+    own = Reviewed(site, is_encrypted=True)
+    try:
+        assert "Secure" in own.http.get("/review/login").headers["set-cookie"]
+        held = {
+            "authorization": "Bearer clio.nobody-here." + "A" * 43,
+            "x-forwarded-for": "10.0.0.9, 192.0.2.7",
+        }
+        answers = [own.http.get("/review/", headers=held).status_code for _ in range(6)]
+        assert answers == [401] * 5 + [429] and own.lines()[-1].client == "192.0.2.7"
+        good = {"authorization": f"Bearer {tokens['viewer']}"}
+        for address, status in (("192.0.2.7", 429), ("192.0.2.8", 200)):
+            assert own.http.get("/review/", headers=good | {"x-forwarded-for": address}).status_code == status
+    finally:
+        own.end()
 
 
 # What is shown

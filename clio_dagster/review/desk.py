@@ -150,6 +150,7 @@ class Desk:
         of a reason, and where the day's limit leaves none of the accounts.
         """
         self.need(reviewer, Role.TRUST_AND_SAFETY, action, subject)
+        subject = printable(subject)[:_LONGEST_SUBJECT]
         reason = self.reason(reviewer, action, subject, reason)
         now = self.now()
         with self.log.held() as held:

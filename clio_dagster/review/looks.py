@@ -12,6 +12,7 @@ import polars as pl
 from clio_dagster.review import views
 from clio_dagster.review.data import ReviewData
 from clio_dagster.review.desk import Desk, Reviewer
+from clio_dagster.review.roles import Role
 from clio_dagster.review.views import Section
 
 ACCOUNTS, CONVERSATIONS = 20, 50
@@ -33,13 +34,14 @@ class Looks:
 
         Raises Refused, LogError.
         """
+        self._desk.need(reviewer, Role.TRUST_AND_SAFETY, "accounts", subject)
         found = views.accounts(self._data, day, subject)
         page = found.slice(offset, ACCOUNTS)
         seen = self._desk.look(reviewer, "accounts", f"{day} {subject}", page["account"].to_list(), reason)
         shown = page.head(len(seen))
         end = offset + shown.height
         left = "" if shown.height == page.height else " The day's limit leaves no more."
-        note = f"{shown.height} of {found.height:,} accounts, from the one at {offset + 1} on.{left}"
+        note = f"Accounts {offset + 1:,} to {end:,} of {found.height:,}.{left}" if shown.height else "None."
         return Section("Accounts", shown, note), end if end < found.height else None
 
     def conversations(

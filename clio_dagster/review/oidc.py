@@ -42,6 +42,7 @@ class Provider:
         self._client_id = client_id
         self._client_secret = client_secret
         self._now = now
+        self._known: dict[str, Any] | None = None
         self._begun: OrderedDict[str, Begun] = OrderedDict()
         self._lock = Lock()
 
@@ -103,7 +104,9 @@ class Provider:
         return dict(claims)
 
     def _metadata(self, client: Any) -> dict[str, Any]:
-        """What the provider says of itself (OpenID Connect Discovery 1.0, 4)."""
+        """What the provider says of itself, asked once (OpenID Connect Discovery 1.0, 4)."""
+        if self._known is not None:
+            return self._known
         address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         try:
             found = _json(client, address)
@@ -111,7 +114,8 @@ class Provider:
                 raise Refused(Why.PROVIDER)
         except _failures():
             raise Refused(Why.PROVIDER) from None
-        return dict(found)
+        self._known = dict(found)
+        return self._known
 
     def _client(self, redirect: str) -> Any:
         from authlib.integrations.httpx_client import OAuth2Client

@@ -26,6 +26,8 @@ ROWS = 500
 LONGEST_TEXT = 20_000
 """Characters of a message that a page shows."""
 
+_NUMBER = ' class="number"'
+
 VIEWS = {
     "topics": Role.VIEWER,
     "alerts": Role.VIEWER,
@@ -140,9 +142,10 @@ def conversations(
     reviewer: Reviewer, day: date, account: str, rows: pl.DataFrame, note: str, out: str
 ) -> bytes:
     """Conversations, each message inert."""
+    note = f"Account {account}. {note}"
     body = "".join(_conversation(row) for row in rows.iter_rows(named=True)) or "<p>None.</p>"
     return _page(
-        f"Conversations of {account}",
+        f"Conversations of {account[:12]}…",
         reviewer,
         f'{_nav(reviewer, day)}<p class="said">{escape(note)}</p>{body}',
         out=out,
@@ -195,16 +198,21 @@ def _reason_form(
 def _table(section: Section, opens: date | None) -> str:
     rows = section.rows.head(ROWS)
     more = f" The first {ROWS} of {section.rows.height:,}." if section.rows.height > ROWS else ""
-    heads = "".join(f'<th scope="col">{escape(name.replace("_", " "))}</th>' for name in rows.columns)
+    heads = "".join(
+        f'<th scope="col"{_NUMBER if kind.is_numeric() else ""}>{escape(name.replace("_", " "))}</th>'
+        for name, kind in rows.schema.items()
+    )
     body = "".join(
         f"<tr>{''.join(_td(name, value, opens) for name, value in row.items())}</tr>"
         for row in rows.iter_rows(named=True)
     )
     title = escape(section.title)
+    note = (section.note + more).strip()
+    caption = f"<caption>{escape(note)}</caption>" if note else ""
     empty = "" if body else f'<tr><td class="none" colspan="{len(rows.columns)}">None.</td></tr>'
     return (
         f'<h2>{title}</h2><div class="rows" tabindex="0" role="region" aria-label="{title}">'
-        f"<table><caption>{escape(section.note + more)}</caption><thead><tr>{heads}</tr></thead>"
+        f"<table>{caption}<thead><tr>{heads}</tr></thead>"
         f"<tbody>{body}{empty}</tbody></table></div>"
     )
 
@@ -213,7 +221,7 @@ def _td(name: str, value: Any, opens: date | None) -> str:
     if value is not None and opens is not None and name in ("topic", "group_id"):
         query = urlencode({"date": opens.isoformat(), "id": value})
         return f'<td><a href="{escape(f"/review/subject?{query}")}">{_text(value)}</a></td>'
-    number = ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    number = _NUMBER if isinstance(value, int | float) and not isinstance(value, bool) else ""
     return f"<td{number}>{_cell(value)}</td>"
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from clio_dagster.release.tree import printable
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 420, 56, 48, 12, 16
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 420, 68, 48, 12, 16
 LARGEST_RADIUS = 28.0
 MOST = 2000
 """Circles that are drawn: the largest clusters."""
@@ -42,7 +42,8 @@ def scatter(clusters: pl.DataFrame) -> str:
         f'<figure class="audit"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'aria-label="Clusters by mean concern and flagged share; the table below has the same">'
         f'{ticks}{circles}<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">Mean concern</text>'
-        f'<text x="{LEFT - 8}" y="{HEIGHT - 8}" text-anchor="end">Flagged</text></svg>'
+        f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+        "Flagged share</text></svg>"
         "<figcaption>A circle is a cluster, its area its conversations. "
         '<span class="miss">False-negative candidates</span>: concern, and few flags. '
         '<span class="over">False-positive candidates</span>: flags, and little concern.</figcaption></figure>'
