@@ -16,7 +16,8 @@ import typer
 from rich.text import Text
 
 from clio_dagster.failures import CallError, StageError
-from clio_dagster.review_cli import failing, review
+from clio_dagster.review_admin import failing
+from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors, report
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from clio_dagster.failures import CallError, StageError
+from clio_dagster.failures import CallError
+from clio_dagster.review_admin import admin, client_here, failing, settings_of_site
 from clio_dagster.terminal import console
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ review = typer.Typer(
     """,
     no_args_is_help=True,
 )
+
+review.add_typer(admin)
 
 _DAY = typer.Option("--date", formats=["%Y-%m-%d"], help="The date; the newest if not given.")
 _JSON = typer.Option("--json", help="Print JSON.")
@@ -122,89 +123,6 @@ def log(as_json: AsJson = False) -> None:
     _show([found], as_json)
 
 
-@review.command()
-def verify() -> None:
-    """Say whether the log is whole: which line was altered, removed, moved, or cut off. Exit 1 where it is not."""
-    from clio_dagster.review.log import log_of
-    from clio_dagster.review.verify import verify
-
-    settings = _settings()
-    log = log_of(settings.home, settings.key_file, settings.key)
-    problems = verify(log)
-    if problems:
-        raise StageError(f"{log.path} is not whole:\n" + "\n".join(map(str, problems)))
-    console.print(f"{len(log.lines()):,} lines, whole. Head: {log.head}", soft_wrap=True)
-
-
-@review.command()
-def grant(
-    name: Annotated[str, typer.Argument(help="Name of the reviewer.")],
-    role: Annotated[str, typer.Option(help="viewer, analyst or trust_and_safety.")],
-    days: Annotated[
-        int | None, typer.Option(min=1, max=3660, help="Days until it expires; 90 if not given.")
-    ] = 90,
-) -> None:
-    """Make a token for NAME, in place of an earlier one. It is printed once."""
-    from clio_dagster.review import access
-    from clio_dagster.review.log import ALLOWED, Line
-    from clio_dagster.review.roles import ROLES
-    from resources.review import desk_of
-
-    if role not in ROLES:
-        raise CallError(f"--role is one of {', '.join(ROLES)}; not {role}")
-    settings = _settings()
-    expires = datetime.now(UTC) + timedelta(days=days) if days else None
-    with failing():
-        desk_of(settings).write(Line(_local(), "admin", f"grant {role}", ALLOWED, _client(), subject=name))
-        token = access.grant(settings.access_file, name, ROLES[role], expires)
-    console.print(
-        f"{name} is {role} until {expires:%Y-%m-%d}. The token, which is kept nowhere:", soft_wrap=True
-    )
-    typer.echo(token)
-
-
-@review.command()
-def revoke(name: Annotated[str, typer.Argument(help="Name of the reviewer.")]) -> None:
-    """Take the token of NAME away; open sessions end with it."""
-    from clio_dagster.review import access
-    from clio_dagster.review.log import ALLOWED, Line
-    from resources.review import desk_of
-
-    settings = _settings()
-    with failing():
-        if not access.revoke(settings.access_file, name):
-            raise CallError(f"{settings.access_file} names no {name}")
-        desk_of(settings).write(Line(_local(), "admin", "revoke", ALLOWED, _client(), subject=name))
-    console.print(f"{name} has no token any more.")
-
-
-@review.command()
-def users() -> None:
-    """Who has a token, in which role and until when."""
-    from clio_dagster.review.access import read_access
-
-    with failing():
-        known = read_access(_settings().access_file).users.values()
-    table = Table("name", "role", "until")
-    for user in known:
-        table.add_row(user.name, user.role.text, f"{user.expires:%Y-%m-%d %H:%M %Z}" if user.expires else "–")
-    console.print(table)
-
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """What Review refuses, or cannot do, as the failure of a command."""
-    from clio_dagster.review.access import AccessError
-    from clio_dagster.review.log import LogError
-    from clio_dagster.review.roles import Refused
-    from resources.warehouse import WarehouseError
-
-    try:
-        yield
-    except (Refused, AccessError, LogError, WarehouseError) as error:
-        raise StageError(str(error)) from None
-
-
 def _view(name: str, day: datetime | None, as_json: bool) -> None:
     from clio_dagster.review import views
     from clio_dagster.review.roles import Role
@@ -227,11 +145,11 @@ def _opened(action: str) -> tuple[Settings, Any, Any, Any]:
     from resources.review import WarehouseReview, desk_of
     from resources.site import Site
 
-    settings = _settings()
+    settings = settings_of_site()
     if not settings.home.is_dir():
         raise CallError(f"there is nothing in {settings.home}")
     desk = desk_of(settings)
-    reviewer = desk.reviewer(_token(settings), _client(), action)
+    reviewer = desk.reviewer(_token(settings), client_here(), action)
     return settings, desk, WarehouseReview(Site(overrides={"home": settings.home})), reviewer
 
 
@@ -269,20 +187,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(map(_plain, value))
     return f"{value:.3g}" if isinstance(value, float) else printable(str(value))
-
-
-def _settings() -> Settings:
-    from clio_dagster.settings import SettingsError, load_settings
-
-    try:
-        return load_settings()
-    except SettingsError as error:
-        raise CallError(str(error)) from None
-
-
-def _local() -> str:
-    return f"local:{getpass.getuser()}"
-
-
-def _client() -> str:
-    return f"cli:{getpass.getuser()}"

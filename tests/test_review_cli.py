@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import Result
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from clio_dagster.cli import app
@@ -39,11 +40,7 @@ from tests.scenario import CLIO
 ADMIN = {"grant", "revoke", "users", "verify"}
 """Commands that need no token, but the right to the file or the log; they show nothing of the warehouse."""
 
-COMMANDS = sorted(
-    str(command.name or command.callback.__name__)
-    for command in review.registered_commands
-    if command.callback
-)
+COMMANDS = sorted(get_command(review).commands)  # type: ignore[attr-defined]
 ARGUMENTS = {
     "accounts": [GROUP, "--reason", REASON],
     "conversations": [ACCOUNTS[0], "--reason", REASON],

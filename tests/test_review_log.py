@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,12 +29,22 @@ def write(log: ReviewLog, count: int = 1, **said: str) -> None:
             held.append(line, NOW + timedelta(minutes=number))
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> ReviewLog:
-    """A log of six lines."""
-    made = log_in(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> ReviewLog:
+    """A log of six lines that no test changes."""
+    made = log_in(tmp_path_factory.mktemp("log"))
     write(made, 6, subject="группа\n\u2028", reason='because of "a" reason\\')
     return made
+
+
+@pytest.fixture
+def log(made: ReviewLog, tmp_path: Path) -> ReviewLog:
+    """The same log for a test's own."""
+    copied = log_in(tmp_path)
+    for source, target in ((made.path, copied.path), (made.head, copied.head)):
+        target.parent.mkdir(parents=True)
+        shutil.copy(source, target)
+    return copied
 
 
 def found(log: ReviewLog) -> list[tuple[int, str]]:

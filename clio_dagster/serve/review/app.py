@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -22,9 +20,9 @@ from clio_dagster.review.looks import Looks
 from clio_dagster.review.roles import Refused, Role, Why
 from clio_dagster.review.sessions import Session, Sessions
 from clio_dagster.review.views import Section
-from clio_dagster.serve.files import parse_date
 from clio_dagster.serve.review import pages
 from clio_dagster.serve.review.answers import COOKIE, NoStore, answer, client_of, forget_cookie, keep_cookie
+from clio_dagster.serve.review.asked import Asked, WrongCall
 from clio_dagster.serve.review.plot import scatter
 from clio_dagster.serve.review.sign_in import SignIn
 from clio_dagster.settings import Settings
@@ -42,36 +40,6 @@ STATUS = {
     Why.LOCKED: 429, Why.LIMIT: 429, Why.REASON: 400, Why.REPLAYED: 403, Why.CROSS_SITE: 403, Why.ROLE: 403,
     Why.PROVIDER: 403,
 }  # fmt: skip
-
-_SUBJECT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-
-
-class WrongCall(Exception):
-    """The address or the form is not one that these pages lead to."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request, once it is known whose it is. `session` is None for a program's."""
-
-    request: Request
-    reviewer: Reviewer
-    session: Session | None
-    given: Mapping[str, str] = field(default_factory=dict)
-
-    def day(self) -> date:
-        """The date that is asked for."""
-        day = parse_date(self.given.get("date", ""))
-        if day is None:
-            raise WrongCall
-        return day
-
-    def text(self, name: str) -> str:
-        """A name of a topic, a group or an account."""
-        found = self.given.get(name, "")
-        if not _SUBJECT.fullmatch(found):
-            raise WrongCall
-        return found
 
 
 def make_review(settings: Settings, desk: Desk, data: ReviewData, *, is_encrypted: bool) -> Starlette:

@@ -6,27 +6,22 @@ What a conversation says stands in `pre`, in which nothing is a link, markup or 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
 
 import polars as pl
 
-from clio_dagster.release.tree import printable
 from clio_dagster.review.desk import LONGEST_REASON, SHORTEST_REASON, Reviewer
 from clio_dagster.review.roles import Role
 from clio_dagster.review.views import Section
 from clio_dagster.serve import pages
+from clio_dagster.serve.review.tables import cell, table, text
 
-ROWS = 500
-"""Rows of a table that a page shows."""
 LONGEST_TEXT = 20_000
 """Characters of a message that a page shows."""
-
-_NUMBER = ' class="number"'
 
 VIEWS = {
     "topics": Role.VIEWER,
@@ -63,9 +58,9 @@ def going_on() -> bytes:
     return _page("Signed in", None, '<p><a href="/review/">Go on to Review</a></p>', head)
 
 
-def said(title: str, text: str, reviewer: Reviewer | None = None, out: str = "") -> bytes:
+def said(title: str, told: str, reviewer: Reviewer | None = None, out: str = "") -> bytes:
     """A page that only says something."""
-    return _page(title, reviewer, f'<p class="said">{escape(text)}</p>', out=out)
+    return _page(title, reviewer, f'<p class="said">{escape(told)}</p>', out=out)
 
 
 def overview(reviewer: Reviewer, dates: Sequence[date], out: str) -> bytes:
@@ -97,7 +92,7 @@ def view(
     may_open = day if reviewer.role == Role.TRUST_AND_SAFETY else None
     shown = title if day is None else f"{title} of {day}"
     return _page(
-        shown, reviewer, _nav(reviewer, day) + above + "".join(_table(s, may_open) for s in sections), out=out
+        shown, reviewer, _nav(reviewer, day) + above + "".join(table(s, may_open) for s in sections), out=out
     )
 
 
@@ -106,7 +101,7 @@ def subject(
 ) -> bytes:
     """A group's or a topic's page: what is known of it, and the form that asks for its accounts."""
     form = _reason_form("accounts", nonce, {"date": day, "subject": which, "offset": 0}, "Show its accounts")
-    tables = "".join(_table(section, None) for section in sections)
+    tables = "".join(table(section, None) for section in sections)
     return _page(f"{which} on {day}", reviewer, f"{_nav(reviewer, day)}{tables}{form}", out=out)
 
 
@@ -121,7 +116,7 @@ def accounts(
     out: str,
 ) -> bytes:
     """Accounts, the form for one's conversations, and the form for those that come next (from `following` on)."""
-    choices = "".join(f"<option>{_text(account)}</option>" for account in shown.rows["account"])
+    choices = "".join(f"<option>{text(account)}</option>" for account in shown.rows["account"])
     one = _reason_form(
         "conversations",
         nonces[0],
@@ -134,7 +129,7 @@ def accounts(
         hidden = {"date": day, "subject": which, "offset": following}
         more = _reason_form("accounts", nonces[1], hidden, "Show those that follow", reason=reason)
     return _page(
-        f"Accounts of {which}", reviewer, f"{_nav(reviewer, day)}{_table(shown, None)}{one}{more}", out=out
+        f"Accounts of {which}", reviewer, f"{_nav(reviewer, day)}{table(shown, None)}{one}{more}", out=out
     )
 
 
@@ -160,26 +155,24 @@ def out_form(nonce: str) -> str:
 
 def _conversation(row: Mapping[str, Any]) -> str:
     facts = ", ".join(
-        f"{name} {_cell(row[name])}"
-        for name in ("language", "concerning", "flagged")
-        if row[name] is not None
+        f"{name} {cell(row[name])}" for name in ("language", "concerning", "flagged") if row[name] is not None
     )
-    request = f"<p>{_text(row['request'])}</p>" if row["request"] else ""
+    request = f"<p>{text(row['request'])}</p>" if row["request"] else ""
     messages = row["messages"]
     if messages is None:
         told = '<p class="none">Its text is past retention.</p>'
     else:
         told = "".join(
-            f"<h3>{_text(each['role'])}</h3><pre>{_message(each['text'])}</pre>" for each in messages
+            f"<h3>{text(each['role'])}</h3><pre>{_message(each['text'])}</pre>" for each in messages
         )
-    when = f"<p>{_cell(row['started_at'] or row['date'])}. {facts}</p>"
-    return f"<article><h2>{_text(row['conversation_id'])}</h2>{when}{request}{told}</article>"
+    when = f"<p>{cell(row['started_at'] or row['date'])}. {facts}</p>"
+    return f"<article><h2>{text(row['conversation_id'])}</h2>{when}{request}{told}</article>"
 
 
-def _message(text: str | None) -> str:
-    shown = (text or "")[:LONGEST_TEXT]
-    cut = "" if len(shown) == len(text or "") else "\n[cut here]"
-    return "\n".join(_text(line) for line in shown.split("\n")) + cut
+def _message(told: str | None) -> str:
+    shown = (told or "")[:LONGEST_TEXT]
+    cut = "" if len(shown) == len(told or "") else "\n[cut here]"
+    return "\n".join(text(line) for line in shown.split("\n")) + cut
 
 
 def _reason_form(
@@ -195,48 +188,6 @@ def _reason_form(
     )
 
 
-def _table(section: Section, opens: date | None) -> str:
-    rows = section.rows.head(ROWS)
-    more = f" The first {ROWS} of {section.rows.height:,}." if section.rows.height > ROWS else ""
-    heads = "".join(
-        f'<th scope="col"{_NUMBER if kind.is_numeric() else ""}>{escape(name.replace("_", " "))}</th>'
-        for name, kind in rows.schema.items()
-    )
-    body = "".join(
-        f"<tr>{''.join(_td(name, value, opens) for name, value in row.items())}</tr>"
-        for row in rows.iter_rows(named=True)
-    )
-    title = escape(section.title)
-    note = (section.note + more).strip()
-    caption = f"<caption>{escape(note)}</caption>" if note else ""
-    empty = "" if body else f'<tr><td class="none" colspan="{len(rows.columns)}">None.</td></tr>'
-    return (
-        f'<h2>{title}</h2><div class="rows" tabindex="0" role="region" aria-label="{title}">'
-        f"<table>{caption}<thead><tr>{heads}</tr></thead>"
-        f"<tbody>{body}{empty}</tbody></table></div>"
-    )
-
-
-def _td(name: str, value: Any, opens: date | None) -> str:
-    if value is not None and opens is not None and name in ("topic", "group_id"):
-        query = urlencode({"date": opens.isoformat(), "id": value})
-        return f'<td><a href="{escape(f"/review/subject?{query}")}">{_text(value)}</a></td>'
-    number = _NUMBER if isinstance(value, int | float) and not isinstance(value, bool) else ""
-    return f"<td{number}>{_cell(value)}</td>"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, list | tuple):
-        return "; ".join(_text(each) for each in value)
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return f"<bdi>{_text(value)}</bdi>"
-
-
 def _nav(reviewer: Reviewer, day: date | None) -> str:
     links = [
         f'<a href="/review/{view}?date={day}">{view.capitalize()}</a>'
@@ -247,20 +198,16 @@ def _nav(reviewer: Reviewer, day: date | None) -> str:
 
 
 def _page(title: str, reviewer: Reviewer | None, body: str, head: str = "", out: str = "") -> bytes:
-    who = f"<span>{_text(reviewer.name)}, {reviewer.role.text}</span>{out}" if reviewer else ""
+    who = f"<span>{text(reviewer.name)}, {reviewer.role.text}</span>{out}" if reviewer else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n{head}'
-        f'<link rel="stylesheet" href="/review/style.css">\n<title>{_text(title)}</title>\n</head>\n<body>\n'
+        f'<link rel="stylesheet" href="/review/style.css">\n<title>{text(title)}</title>\n</head>\n<body>\n'
         f'<header class="bar"><a class="brand" href="/review/">Clio Review</a>{who}</header>\n'
-        f"<main><h1>{_text(title)}</h1>{body}</main>\n</body>\n</html>\n"
+        f"<main><h1>{text(title)}</h1>{body}</main>\n</body>\n</html>\n"
     ).encode()
 
 
 def _hidden(name: str, value: str) -> str:
-    return f'<input type="hidden" name="{name}" value="{_text(value)}">'
-
-
-def _text(value: Any) -> str:
-    return escape(printable(str(value)))
+    return f'<input type="hidden" name="{name}" value="{text(value)}">'
