@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +14,7 @@ import pytest
 
 from clio_dagster.review import refusals
 from clio_dagster.review.access import AccessError, grant, read_access, revoke
-from clio_dagster.review.desk import Desk, Identity
+from clio_dagster.review.desk import Desk, Identity, Reviewer
 from clio_dagster.review.lockout import LONGEST_SECONDS, MOST, Lockouts
 from clio_dagster.review.log import log_of
 from clio_dagster.review.roles import Refused, Role, Why
@@ -195,6 +197,36 @@ def test_refusals_without_number_have_few_lines_that_count_them(desk: Desk, cloc
     assert last is not None and last.repeated == 500 - refusals.BURST
     desk.refused(Why.ROLE, "c", "log", who="alice")
     assert len(desk.log.lines()) == refusals.BURST + 2, "a reviewer has lines of their own"
+
+
+def test_looks_at_a_time_stay_within_the_days_limit(desk: Desk) -> None:
+    desk.accounts_a_day = 5
+    alice = Reviewer("alice", Role.TRUST_AND_SAFETY, "c")
+
+    def look(number: int) -> bool:
+        with suppress(Refused):
+            return desk.look(alice, "conversations", "t", [f"a{number}"], "a reason to look") == [
+                f"a{number}"
+            ]
+        return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(look, range(12))) == 5
+    desk.accounts_a_day = 6
+    bob = Reviewer("bob", Role.TRUST_AND_SAFETY, "c")
+    assert desk.look(bob, "accounts", "t", [f"b{n}" for n in range(9)], "a reason to look") == [
+        f"b{n}" for n in range(6)
+    ], "as many of a list as are left"
+
+
+def test_the_limit_is_of_a_day(desk: Desk, clock: Clock) -> None:
+    desk.accounts_a_day = 1
+    alice = Reviewer("alice", Role.TRUST_AND_SAFETY, "c")
+    for hours, account in ((0, "a"), (11.99, "a"), (12, "b")):
+        clock.at = NOW + timedelta(hours=hours)
+        assert desk.look(alice, "conversations", "t", [account], "a reason to look") == [account]
+        with pytest.raises(Refused, match="in a day"):
+            desk.look(alice, "conversations", "t", ["another"], "a reason to look")
 
 
 # Sessions

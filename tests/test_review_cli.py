@@ -147,6 +147,14 @@ def test_a_file_that_others_read_or_that_is_elsewhere_is_said(site: Site, tokens
     assert isinstance(found.exception, CallError) and "outside home" in str(found.exception)
 
 
+def test_a_token_does_not_stand_in_the_sites_settings(site: Site, tokens: dict[str, str]) -> None:
+    toml = site.settings.home / "clio.toml"
+    toml.write_text(f'review_token = "{tokens["viewer"]}"\n')
+    found = asked(site, "topics")
+    toml.unlink()
+    assert isinstance(found.exception, CallError) and "only in the environment" in str(found.exception)
+
+
 def test_the_command_verifies_with_its_exit_code(site: Site, tokens: dict[str, str]) -> None:
     for _ in range(3):
         asked(site, "topics", held=tokens["expired"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from joserfc.jwk import RSAKey  # noqa: TID253
 
+from clio_dagster.review import oidc as client
+from clio_dagster.review.roles import Refused
 from resources.site import Site
 from tests.oidc_server import CLIENT, SECRET, Provider
 from tests.review_site import GROUP, made_site
@@ -39,6 +42,7 @@ def review(serving: tuple[Reviewed, Provider], access: Path) -> Reviewed:
 
 @pytest.fixture
 def provider(serving: tuple[Reviewed, Provider]) -> Provider:
+    serving[1].has_secret = True
     serving[1].claims, serving[1].lies, serving[1].signs_with = (
         {"sub": "u1", "groups": ["safety", "x"]},
         {},
@@ -136,6 +140,23 @@ def test_a_callback_is_for_once_and_for_its_own_browser(review: Reviewed, provid
     state = httpx.URL(away.headers["location"]).params["state"]
     denied = browser.get("/review/oidc/callback", params={"state": state, "error": "access_denied"})
     refused(review, denied, 403, "sign-in at the provider failed")
+
+
+def test_a_public_client_proves_itself_by_its_verifier(provider: Provider) -> None:
+    provider.has_secret = False
+    back = "http://127.0.0.1:1/review/oidc/callback"
+    one, other = (client.Provider(provider.issuer, CLIENT, None, lambda: datetime.now(UTC)) for _ in range(2))
+    address, browser = one.begin(back)
+    given = dict(httpx.URL(httpx.get(address).headers["location"]).params)
+    with pytest.raises(Refused):
+        other.finish(back, given, browser)
+    assert one.finish(back, given, browser)["sub"] == "u1"
+    address, browser = one.begin(back)
+    stolen = dict(httpx.URL(httpx.get(address).headers["location"]).params)
+    _, own = other.begin(back)
+    (state,) = other._begun
+    with pytest.raises(Refused, match="gives no role here"):
+        other.finish(back, {"code": stolen["code"], "state": state}, own)
 
 
 def test_a_provider_that_is_away_is_said(review: Reviewed, provider: Provider, site: Site) -> None:
