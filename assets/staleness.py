@@ -44,7 +44,7 @@ READ = (CONVERSATIONS, *([FACET_BATCHES] if IN_BATCHES else []), FACETS, EMBEDDI
 PUBLISH = (DAY, CLUSTERS, LINEAGE, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
 """Stages of a date, in order."""
 
-INSPECT = (*SAFETY_STAGES, CLASSIFIER)
+INSPECT = (*SAFETY_STAGES, CLASSIFIER) if SETTINGS.safety else ()
 """Stages of a date for Trust & Safety, made once it is published: no release waits for them."""
 
 
