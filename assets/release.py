@@ -60,7 +60,7 @@ WHERE_NOT_WHAT = {
         "s3_endpoint",
         "inbox",
     ),
-    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url", "safety"),
     *("access_file", "review_accounts_a_day", "review_session_minutes", "review_token"),
     *("oidc_issuer", "oidc_client_id", "oidc_client_secret"),
     *("erasure_batch", "erasure_days"),

@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = Field(
         None, description="Review's secret at the provider; unset: a public client, with PKCE alone."
     )
+    safety: bool = Field(
+        True,
+        description="Whether each published date is looked at for Trust & Safety: the classifier, accounts in concert.",
+    )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )

@@ -21,5 +21,7 @@ STAGES = {
     "published_cells": 1,
     "positions": 2,
     "releases": 1,
+    "classifier_audit": 1,
+    "coordinated_groups": 1,
 }
 """By the first table that the stage writes."""

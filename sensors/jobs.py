@@ -31,4 +31,10 @@ publish = define_asset_job(
     tags={"clio/lane": "publish"},
 )
 
-jobs = [land, *([submit] if IN_BATCHES else []), read, publish]
+inspect = define_asset_job(
+    "inspect",
+    selection=AssetSelection.groups("safety"),
+    description="A date: where the site's classifier may be wrong, and accounts that act together. For Trust & Safety.",
+)
+
+jobs = [land, *([submit] if IN_BATCHES else []), read, publish, inspect]

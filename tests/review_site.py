@@ -118,9 +118,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "classifier_clusters": [
         _CLUSTER | {"cluster_id": 1, "topic": TOPIC, "name": "Largecluster", "flagged": 10, "unflagged": 390,
-         "flagged_share": 0.025, "candidate": "false negative", "evidence": 4.0, "rank": 1, "source": "all"},
+         "flagged_share": 0.025, "candidate": "false negative", "evidence": 4.0, "rank": 1, "seen": 7919},
         _CLUSTER | {"cluster_id": 2, "topic": "t0p1c0000009", "name": SMALL, "accounts": 3, "flagged": 90,
-         "unflagged": 10, "flagged_share": 0.9, "candidate": "false positive", "rank": 1, "source": "all"},
+         "unflagged": 10, "flagged_share": 0.9, "candidate": "false positive", "rank": 1},
     ],
     "classifier_audit": [
         {"clustered_by": "request", "measure": "pearson", "r": 0.71, "r_low": 0.6, "r_high": 0.8, "clusters": 2,

@@ -27,7 +27,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "date": pl.Date, "clustered_by": pl.String, "cluster_id": pl.Int32, "topic": pl.String,
         "name": pl.String, "conversations": pl.Int64, "accounts": pl.Int64, "flagged": pl.Int64,
         "unflagged": pl.Int64, "mean_concerning": pl.Float64, "flagged_share": pl.Float64,
-        "candidate": pl.String, "evidence": pl.Float64, "rank": pl.Int32, "source": pl.String,
+        "expected_flagged": pl.Float64, "candidate": pl.String, "rank": pl.Int32, "evidence": pl.Float64,
+        "languages": pl.String, "seen": pl.Int64, "seen_flagged": pl.Int64,
     },
     "classifier_audit": {
         "date": pl.Date, "clustered_by": pl.String, "measure": pl.String, "r": pl.Float64,

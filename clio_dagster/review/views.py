@@ -74,7 +74,7 @@ def audit(
     clusters = data.read("classifier_clusters", {"date": day}).drop("date")
     if role < Role.TRUST_AND_SAFETY:
         large = (pl.col("conversations") >= min_conversations) & (pl.col("accounts") >= min_accounts)
-        clusters = clusters.filter(large)
+        clusters = clusters.filter(large).drop("seen", "seen_flagged")  # of some languages: they may be few
     candidates = clusters.filter(pl.col("candidate").is_not_null()).sort("candidate", "rank")
     return [
         Section("Agreement", agreement, "Correlation over clusters of mean concern and flagged share."),
