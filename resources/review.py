@@ -11,7 +11,6 @@ from clio_dagster.review.data import SCHEMAS
 from clio_dagster.review.desk import Desk
 from clio_dagster.review.log import log_of
 from clio_dagster.settings import Settings
-from clio_dagster.tables import Column, Table
 from resources.contracts import contracts
 from resources.site import Site
 
@@ -29,13 +28,13 @@ class WarehouseReview:
         found = {
             partition.partition("|")[0]
             for name in _DATED
-            for partition in self._site.warehouse.slices(_table(name))
+            for partition in self._site.warehouse.slices(contracts()[name])
         }
         return sorted(map(date.fromisoformat, found), reverse=True)
 
     def read(self, table: str, where: Mapping[str, object]) -> pl.DataFrame:
         """Rows of SCHEMAS[table] whose columns equal the given values, or are among a list of them."""
-        return self._site.warehouse.read(_table(table), where, list(SCHEMAS[table]))
+        return self._site.warehouse.read(contracts()[table], where, list(SCHEMAS[table]))
 
 
 def desk_of(settings: Settings) -> Desk:
@@ -45,9 +44,3 @@ def desk_of(settings: Settings) -> Desk:
     return Desk(
         settings.access_file, settings.home / "review", log, settings.review_accounts_a_day, settings.tz
     )
-
-
-def _table(name: str) -> Table:
-    """The contract; for a table that no stage makes yet, the columns that Review would read."""
-    columns = tuple(Column(column, dtype, "", nullable=True) for column, dtype in SCHEMAS[name].items())
-    return contracts().get(name) or Table(name, "", columns, key=tuple(SCHEMAS[name]))

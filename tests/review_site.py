@@ -15,7 +15,7 @@ from clio_dagster.review.access import grant
 from clio_dagster.review.roles import Role
 from clio_dagster.settings import Settings, load_settings
 from clio_dagster.tables import Table
-from resources.review import _table
+from resources.contracts import contracts
 from resources.site import Site
 
 DAY = date(2026, 11, 7)
@@ -40,7 +40,7 @@ def made_site(folder: Path) -> Site:
     )
     site.settings.home.mkdir(mode=0o700, parents=True)
     for name, rows in ROWS.items():
-        table = _table(name)
+        table = contracts()[name]
         frame = frame_of(table, [{"date": DAY} | row for row in rows])
         for key, part in frame.partition_by(*table.partitioned_by, as_dict=True).items():
             site.warehouse.write(table, dict(zip(table.partitioned_by, key, strict=True)), part)
@@ -125,6 +125,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "classifier_audit": [
         {"clustered_by": "request", "measure": "pearson", "r": 0.71, "r_low": 0.6, "r_high": 0.8, "clusters": 2,
          "conversations": 500},
+    ],
+    "flagged_clusters": [
+        {"clustered_by": "request", "cluster_id": 1, "topic": SMALL, "conversations": 30, "accounts": 3,
+         "mean_concerning": 1.2, "rank": 1},
     ],
     "event_topics": [
         {"event": "election", "topic": EVENT_TOPIC, "name": "Finding a polling station", "description": "Where.",

@@ -14,12 +14,14 @@ import pytest
 
 from clio_dagster.review import refusals
 from clio_dagster.review.access import AccessError, grant, read_access, revoke
+from clio_dagster.review.data import SCHEMAS
 from clio_dagster.review.desk import Desk, Identity, Reviewer
 from clio_dagster.review.lockout import LONGEST_SECONDS, MOST, Lockouts
 from clio_dagster.review.log import log_of
 from clio_dagster.review.roles import Refused, Role, Why
 from clio_dagster.review.sessions import MOST_FORMS, Sessions
 from clio_dagster.review.tokens import REMEMBERED_SECONDS, Tokens
+from resources.contracts import contracts
 
 NOW = datetime(2026, 11, 7, 12, tzinfo=UTC)
 
@@ -57,6 +59,14 @@ def why(desk: Desk, token: str | None, client: str = "10.0.0.1") -> Why:
     with pytest.raises(Refused) as caught:
         desk.reviewer(token, client, "topics")
     return caught.value.why
+
+
+# What is read
+
+
+def test_review_reads_columns_that_the_contracts_have() -> None:
+    for name, columns in SCHEMAS.items():
+        assert columns.items() <= contracts()[name].schema.items(), name
 
 
 # The file

@@ -34,6 +34,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "date": pl.Date, "clustered_by": pl.String, "measure": pl.String, "r": pl.Float64,
         "r_low": pl.Float64, "r_high": pl.Float64, "clusters": pl.Int64, "conversations": pl.Int64,
     },
+    "flagged_clusters": {
+        "date": pl.Date, "clustered_by": pl.String, "cluster_id": pl.Int32, "topic": pl.String,
+        "conversations": pl.Int64, "accounts": pl.Int64, "mean_concerning": pl.Float64, "rank": pl.Int32,
+    },
     "event_topics": {
         "date": pl.Date, "event": pl.String, "topic": pl.String, "name": pl.String, "description": pl.String,
         "conversations": pl.Int64, "accounts": pl.Int64, "mean_concerning": pl.Float64, "status": pl.String,
@@ -49,7 +53,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "adjusted_p": pl.Float64, "evidence": pl.String, "first_seen_at": _TIME, "status": pl.String,
     },
     "audited_summaries": {
-        "clustered_by": pl.String, "level": pl.Int8, "topic": pl.String, "name": pl.String,
+        "clustered_by": pl.String, "level": pl.Int32, "topic": pl.String, "name": pl.String,
         "conversations": pl.Int64, "accounts": pl.Int64, "status": pl.String, "reasons": _TEXTS,
     },
     "clusters": {"clustered_by": pl.String, "cluster_id": pl.Int32, "topic": pl.String},
@@ -66,7 +70,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "started_at": _TIME, "flagged": pl.Boolean, "messages": MESSAGES_TYPE,
     },
 }  # fmt: skip
-"""Columns that Review reads, by table. A table has more; one that no stage has made yet is empty."""
+"""Columns that Review reads, by table. A table has more; one that was never written is empty."""
 
 
 class ReviewData(Protocol):

@@ -72,8 +72,10 @@ def audit(
     """The audit of the site's classifier: how it agrees with `concerning`, both lists of candidates, every cluster."""
     agreement = data.read("classifier_audit", {"date": day}).drop("date")
     clusters = data.read("classifier_clusters", {"date": day}).drop("date")
+    flagged = data.read("flagged_clusters", {"date": day}).drop("date")
     if role < Role.TRUST_AND_SAFETY:
         large = (pl.col("conversations") >= min_conversations) & (pl.col("accounts") >= min_accounts)
+        flagged = flagged.filter(large)
         clusters = clusters.filter(large).drop("seen", "seen_flagged")  # of some languages: they may be few
     candidates = clusters.filter(pl.col("candidate").is_not_null()).sort("candidate", "rank")
     return [
@@ -82,6 +84,7 @@ def audit(
             Section(f"Candidates: {kind}", candidates.filter(candidate=kind).drop("candidate"), LEADS)
             for kind in ("false negative", "false positive")
         ),
+        Section("Flagged conversations alone", flagged.sort("rank", nulls_last=True), LEADS),
         Section("Clusters", clusters.sort("conversations", descending=True)),
     ]
 
