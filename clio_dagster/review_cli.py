@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from clio_dagster.failures import CallError
@@ -172,10 +171,16 @@ def _show(sections: Sequence[Section], as_json: bool) -> None:
         typer.echo(json.dumps(found, default=str, indent=2))
         return
     for each in sections:
-        table = Table(*each.rows.columns, title=each.title, caption=each.note, title_justify="left")
-        for row in each.rows.iter_rows():
-            table.add_row(*(Text(_plain(value)) for value in row))
-        console.print(table)
+        console.print(_lines(each), soft_wrap=True)
+
+
+def _lines(section: Section) -> Text:
+    """A line a row: tables are wide, and their ids are there to be copied."""
+    told = [(f"{section.title}\n", "bold"), *([(f"{section.note}\n", "dim")] if section.note else [])]
+    for row in section.rows.iter_rows(named=True):
+        shown = ", ".join(f"{name} {_plain(value)}" for name, value in row.items() if value not in (None, []))
+        told.append((f"- {shown}\n", ""))
+    return Text.assemble(*(told if section.rows.height else [*told, ("none\n", "")]))
 
 
 def _plain(value: Any) -> str:
