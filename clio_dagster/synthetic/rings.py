@@ -141,7 +141,9 @@ def _plan(ring: Ring, rng: np.random.Generator, days: Sequence[date]) -> pl.Data
     born = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC) - timedelta(
         days=float(rng.uniform(5, 60)) + ring.created_within_days
     )
-    created = [born + timedelta(days=float(age)) for age in rng.random(ring.accounts) * ring.created_within_days]
+    created = [
+        born + timedelta(days=float(age)) for age in rng.random(ring.accounts) * ring.created_within_days
+    ]
     return plan.select(
         pl.format("ring-{}-{}", pl.lit(ring.name.replace(" ", "-")), "account").alias("account_id"),
         pl.Series("account_created_at", created, dtype=pl.Datetime("us", "UTC"))
@@ -200,7 +202,7 @@ def _begun(
 def _messages(
     row: Mapping[str, Any], ring: Ring, random: Random, wordings: dict[str, tuple[int, ...]]
 ) -> list[dict[str, str]]:
-    """One to three exchanges."""
+    """One to four exchanges, as in the corpus."""
     languages, planted = load_languages(), load_rings()
     language = languages[row["language"]]
     topic = planted[row["topic"]] if row["topic"] in planted else language.topics[row["topic"]]
@@ -210,12 +212,14 @@ def _messages(
     elif row["topic"] in planted:
         asked = topic.grammar.say("ask", random, bound)
         if random.random() < 0.4:
-            asked += " " + topic.grammar.say("context" if random.random() < 0.5 else "constraint", random, bound)
+            asked += " " + topic.grammar.say(
+                "context" if random.random() < 0.5 else "constraint", random, bound
+            )
         asked = typed(asked, row["casual"])
     else:
         asked = first_message(topic, language.joiner, random, bound, casual=row["casual"])
     written = []
-    for turn in range(1 + min(2, int(random.expovariate(1.2)))):
+    for turn in range(1 + min(3, int(random.expovariate(0.9)))):
         text = asked if turn == 0 else topic.grammar.say("any_follow", random, bound)
         written.append({"role": "user", "content": text})
         written.append({"role": "assistant", "content": topic.grammar.say("any_reply", random, bound)})
