@@ -8,7 +8,7 @@ access, where one account carries the traffic of many people. They write through
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -43,6 +43,7 @@ class Ring:
     wordings and an order of its own, 3 draws them for each conversation, leaves a quarter of the clauses out and puts
     a sentence in front. `bursts`: so many half hours hold everything; 0 spreads it over the days as people do.
     `decoys`: the share of an account's conversations that is ordinary.
+    `languages`: those of the people behind a resold account, or None for the corpus's own.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Ring:
     bursts: int = 0
     decoys: float = 0.0
     created_within_days: float = 3.0
+    languages: tuple[str, ...] | None = None
 
 
 RINGS = (
@@ -114,11 +116,6 @@ def breaking_news(people: int = 300) -> Ring:
     )
 
 
-def spread(ring: Ring, **changes: Any) -> Ring:
-    """The ring with other values."""
-    return replace(ring, **changes)
-
-
 def _plan(ring: Ring, rng: np.random.Generator, days: Sequence[date]) -> pl.DataFrame:
     """Everything about each conversation of one ring but its text; `casual` is how its writer types."""
     if ring.kind == RESALE:
@@ -166,7 +163,7 @@ def _resold(ring: Ring, rng: np.random.Generator, days: Sequence[date]) -> pl.Da
         max(ring.accounts, round(ring.accounts * ring.mean_conversations)),
         rng=rng,
         topics=sorted({topic for mix in mixes.values() for topic in mix}),
-        languages=LANGUAGE_SHARES,
+        languages={code: LANGUAGE_SHARES[code] for code in ring.languages or LANGUAGE_SHARES},
         days=days,
         mean_conversations=CLIENT_CONVERSATIONS,
         mixes=mixes,

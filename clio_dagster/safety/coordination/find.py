@@ -12,48 +12,22 @@ from datetime import date as Date
 import numpy as np
 import polars as pl
 
-from clio_dagster.safety.coordination import wording
-from clio_dagster.safety.coordination.accounts import Accounts, described, homes
+from clio_dagster.safety.coordination import frames
+from clio_dagster.safety.coordination.accounts import described
 from clio_dagster.safety.coordination.cells import nested_cells, reduced
-from clio_dagster.safety.coordination.groups import RESALE, Group, group_id, grouped
-from clio_dagster.safety.coordination.resale import TRAITS, Resold, resold
+from clio_dagster.safety.coordination.frames import GROUPS_SCHEMA, MEMBERS_SCHEMA, TIME
+from clio_dagster.safety.coordination.groups import RESALE, grouped
+from clio_dagster.safety.coordination.resale import resold
 from clio_dagster.safety.coordination.scan import EXCHANGES, Layer, scan
 from clio_dagster.safety.coordination.structure import structures
 
 FALSE_RATE = 0.1
 MIN_ACCOUNTS = 5
-LEAST_RATE = 1e-6
-"""Below it a false rate is not told: the tail behind it is extrapolated too far."""
-
 LEAST_CONVERSATIONS = 500
 """Conversations from which what is usual can be told at all."""
 
 TOPIC_CELLS = 64
 """About how many cells of meaning the variety of an account's subjects is told by."""
-
-TIME = pl.Datetime("us", "UTC")
-GROUPS_SCHEMA = {
-    "date": pl.Date,
-    "group_id": pl.String,
-    "kind": pl.String,
-    "accounts": pl.Int64,
-    "conversations": pl.Int64,
-    "first_at": TIME,
-    "last_at": TIME,
-    "languages": pl.List(pl.String),
-    "topic": pl.String,
-    "score": pl.Float64,
-    "false_rate": pl.Float64,
-    "reasons": pl.List(pl.String),
-}
-MEMBERS_SCHEMA = {
-    "date": pl.Date,
-    "group_id": pl.String,
-    "account": pl.String,
-    "conversations": pl.Int64,
-    "membership": pl.Float64,
-    "reasons": pl.List(pl.String),
-}
 
 
 def find_groups(
@@ -102,13 +76,13 @@ def find_groups(
         exchanges=exchanges,
     )
     pieces = [
-        _piece(group, accounts, layers, rows, date)
+        frames.of_scan(group, accounts, layers, rows, date)
         for group in grouped(accounts, layers, found, words, min_accounts)
     ]
     if RESALE not in without:
         cells = min(levels, key=lambda level: abs(int(level.max()) + 1 - TOPIC_CELLS))
         many = resold(accounts, rows, cells, levels[-1], least_rate=false_rate, seed=seed)
-        pieces += [_resale_piece(group, many, accounts, rows, date) for group in many.groups]
+        pieces += [frames.of_resale(group, many, accounts, rows, date) for group in many.groups]
     groups = pl.DataFrame([group for group, _ in pieces], schema=GROUPS_SCHEMA)
     members = [row for _, rows_of_it in pieces for row in rows_of_it]
     return (
@@ -133,99 +107,17 @@ def _check(conversations: pl.DataFrame, vectors: np.ndarray, false_rate: float, 
 def _typed(rows: pl.DataFrame) -> pl.DataFrame:
     """The columns that are used, in their types; null where a frame lacks one."""
     wanted = {
-        "conversation_id": pl.String,
-        "account": pl.String,
+        "conversation_id": pl.String(),
+        "account": pl.String(),
         "started_at": TIME,
-        "language": pl.String,
-        "text": pl.String,
-        "turns": pl.Int64,
-        "topic": pl.String,
+        "language": pl.String(),
+        "text": pl.String(),
+        "turns": pl.Int64(),
+        "topic": pl.String(),
         "account_created_at": TIME,
-        "place": pl.Int64,
+        "place": pl.Int64(),
     }
     return rows.select(
         (pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind).alias(name)
         for name, kind in wanted.items()
     )
-
-
-def _piece(
-    group: Group, accounts: Accounts, layers: list[Layer], rows: pl.DataFrame, date: Date
-) -> tuple[dict[str, object], list[dict[str, object]]]:
-    """A row of the groups and its rows of the members, of a group that the scan found."""
-    names = accounts.names.gather(group.members).to_list()
-    rate = max(group.found.rate, LEAST_RATE)
-    own = rows[group.rows]
-    row = _row(group.kind, names, own, date, group.found.score, rate)
-    row["reasons"] = wording.of_group(group, rate, _created_days(own))
-    _, share = homes(accounts, layers[group.found.layer].cell)
-    members = [
-        {
-            "date": date,
-            "group_id": row["group_id"],
-            "account": name,
-            "conversations": round(share[place] * accounts.conversations[place]),
-            "membership": float(belongs),
-            "reasons": wording.of_member(
-                float(share[place]), int(accounts.conversations[place]), float(belongs / share[place])
-            ),
-        }
-        for name, place, belongs in zip(names, group.members, group.membership, strict=True)
-    ]
-    return row, members
-
-
-def _resale_piece(
-    group: np.ndarray, many: Resold, accounts: Accounts, rows: pl.DataFrame, date: Date
-) -> tuple[dict[str, object], list[dict[str, object]]]:
-    """The same of accounts whose traffic looks like many people's; the group is as doubtful as its least sure one."""
-    names = accounts.names.gather(group).to_list()
-    rate = max(float(many.rates[group].max()), LEAST_RATE)
-    own = rows[np.flatnonzero(np.isin(accounts.of, group))]
-    row = _row(RESALE, names, own, date, float(many.scores[group].min()), rate)
-    medians = {name: float(np.median(many.traits[name][group])) for name in TRAITS}
-    row["reasons"] = wording.of_resale(medians, len(group), rate)
-    members = [
-        {
-            "date": date,
-            "group_id": row["group_id"],
-            "account": name,
-            "conversations": int(accounts.conversations[place]),
-            "membership": float(1 - min(many.rates[place], 1.0)),
-            "reasons": wording.of_resold({trait: float(many.traits[trait][place]) for trait in TRAITS}),
-        }
-        for name, place in zip(names, group, strict=True)
-    ]
-    return row, members
-
-
-def _row(
-    kind: str, names: list[str], own: pl.DataFrame, date: Date, score: float, rate: float
-) -> dict[str, object]:
-    def by_number(column: str) -> list[str]:
-        counts = own.drop_nulls(column).group_by(column).len()
-        return counts.sort("len", column, descending=[True, False])[column].to_list()
-
-    topics = by_number("topic")
-    return {
-        "date": date,
-        "group_id": group_id(kind, names),
-        "kind": kind,
-        "accounts": len(names),
-        "conversations": len(own),
-        "first_at": own["started_at"].min(),
-        "last_at": own["started_at"].max(),
-        "languages": by_number("language"),
-        "topic": topics[0] if topics else None,
-        "score": score,
-        "false_rate": rate,
-    }
-
-
-def _created_days(own: pl.DataFrame) -> float | None:
-    """Days between the tenth and the ninetieth percentile of when the accounts were created."""
-    born = own.group_by("account").agg(pl.col("account_created_at").min())["account_created_at"].drop_nulls()
-    if born.is_empty():
-        return None
-    low, high = np.quantile(born.dt.epoch("us").to_numpy(), [0.1, 0.9])
-    return float(high - low) / 86_400e6

@@ -1,4 +1,4 @@
-"""From cells that stand out to groups of accounts: each account in one group, how surely it belongs, and of which kind."""
+"""From cells that stand out to groups of accounts: each account in one group, how surely it belongs, which kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HELD = 1 / 3
 
 @dataclass(frozen=True)
 class Structure:
-    """The masked structure that most accounts of a group sent: by how many, and how many chance makes likely."""
+    """The masked structure by which a group stands out: how many accounts sent it, and how many chance puts."""
 
     accounts: int
     chance: float
@@ -83,8 +83,8 @@ def grouped(
 
 
 def shared_structure(accounts: Accounts, keys: list[np.ndarray], inside: np.ndarray) -> Structure:
-    """The key that most accounts `inside` (Boolean, an account each) have used, of all kinds of key."""
-    best = Structure(0, 0.0)
+    """The key, of all kinds, by which the accounts `inside` (Boolean, an account each) stand out most."""
+    best, most_telling = Structure(0, 0.0), 0.0
     size, others = int(inside.sum()), int((~inside).sum())
     for key in keys:
         used = np.flatnonzero((key >= 0) & inside[accounts.of])
@@ -92,10 +92,15 @@ def shared_structure(accounts: Accounts, keys: list[np.ndarray], inside: np.ndar
             continue
         pairs = np.unique(np.column_stack([key[used], accounts.of[used]]), axis=0)
         held, times = np.unique(pairs[:, 0], return_counts=True)
-        most = int(times.max())
-        if most > best.accounts:
-            outside = np.unique(accounts.of[(key == held[times.argmax()]) & ~inside[accounts.of]])
-            best = Structure(most, size * len(outside) / max(others, 1))
+        often = held[times >= max(2, 0.5 * times.max())]
+        outside = np.flatnonzero(np.isin(key, often) & ~inside[accounts.of])
+        theirs = np.unique(np.column_stack([key[outside], accounts.of[outside]]), axis=0)[:, 0]
+        for number in often:
+            own = int(times[held == number][0])
+            chance = size * int((theirs == number).sum()) / max(others, 1)
+            telling = own * np.log(own / (chance + 0.5))
+            if telling > most_telling:
+                best, most_telling = Structure(own, chance), telling
     return best
 
 

@@ -32,7 +32,7 @@ HOUR_PART = 3
 """Hours of the day that count as one."""
 
 EXCHANGES = 200
-ALIKE = 0.6
+ALIKE = 0.5
 """Cosine of two accounts' mixes of languages and topics from which they are one group."""
 
 

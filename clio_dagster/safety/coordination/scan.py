@@ -15,7 +15,7 @@ EXCHANGES = 20
 """Runs of exchanged accounts."""
 
 TRIMMED = 1.0
-"""Cells of at most this false rate stand apart in a second pass, so that a ring does not make the null it is held to."""
+"""Cells of at most this false rate stand apart in a second pass: a ring must not make the null it is held to."""
 
 SHRUNK = 5.0
 """Accounts that the site's own share counts for, in a stratum of few."""

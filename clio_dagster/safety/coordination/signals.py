@@ -69,8 +69,10 @@ def step(home: np.ndarray, accounts: Accounts, cells: int, who: np.ndarray | Non
     inside = at >= 0
     active = np.bincount(accounts.seen[:, 0], minlength=len(home)).astype(float)
     rhythm = np.bincount(accounts.seen[:, 1], minlength=accounts.slots) / len(accounts.seen)
-    together, times = np.unique(at[inside] * accounts.slots + accounts.seen[inside, 1], return_counts=True)
-    pairs = np.bincount(together // accounts.slots, times * (times - 1) / 2, cells)
+    together = np.bincount(
+        at[inside] * accounts.slots + accounts.seen[inside, 1], minlength=cells * accounts.slots
+    ).reshape(cells, accounts.slots)
+    pairs = (together * (together - 1.0)).sum(axis=1) / 2
     placed = home >= 0
     moved = active if who is None else active[who]
     total = np.bincount(home[placed], moved[placed], cells)
