@@ -127,9 +127,9 @@ def _standing(values: np.ndarray, ordinary: np.ndarray, narrowest: float) -> np.
 
 
 def _summed(columns: list[np.ndarray]) -> np.ndarray:
-    from scipy.stats import norm
+    from scipy.special import log_ndtr
 
-    return np.asarray(-norm.logsf(np.sum(columns, axis=0) / np.sqrt(len(columns))) / np.log(10))
+    return np.asarray(-log_ndtr(-np.sum(columns, axis=0) / np.sqrt(len(columns))) / np.log(10))
 
 
 def _alike(accounts: Accounts, chosen: np.ndarray, kinds: list[np.ndarray]) -> list[np.ndarray]:

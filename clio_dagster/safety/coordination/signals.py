@@ -124,7 +124,7 @@ def widened(scores: np.ndarray, used: np.ndarray) -> np.ndarray:
 
 def combined(scores: dict[str, np.ndarray]) -> np.ndarray:
     """−log10 of the tail of the weighted sum of scores (float64)."""
-    from scipy.stats import norm
+    from scipy.special import log_ndtr
 
     weights = {name: WEIGHTS.get(name, OTHER_WEIGHT) for name in scores}
     total = sum(
@@ -132,4 +132,4 @@ def combined(scores: dict[str, np.ndarray]) -> np.ndarray:
         for name, values in scores.items()
     )
     root = float(np.sqrt(sum(weight**2 for weight in weights.values())))
-    return np.asarray(-norm.logsf(total / root) / np.log(10))
+    return np.asarray(-log_ndtr(-total / root) / np.log(10))
