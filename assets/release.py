@@ -60,7 +60,8 @@ WHERE_NOT_WHAT = {
         "s3_endpoint",
         "inbox",
     ),
-    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url", "safety"),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
+    *("safety", "coordination_false_rate", "coordination_min_accounts", "accounts_file"),
     *("erasure_batch", "erasure_days"),
     *("landing_days", "raw_days", "facet_days"),
     # Which models and prompts: in the analyst's identity.
