@@ -123,6 +123,19 @@ class Settings(BaseSettings):
         True,
         description="Whether each published date is looked at for Trust & Safety: the classifier, accounts in concert.",
     )
+    coordination_false_rate: float = Field(
+        0.1,
+        gt=0,
+        le=100,
+        description="Groups of accounts that one date may report by chance.",
+    )
+    coordination_min_accounts: int = Field(
+        5, ge=2, description="Accounts that a reported group has at least; one is enough for resold access."
+    )
+    accounts_file: Path | None = Field(
+        None,
+        description="CSV or Parquet of account_id and created_at: how old accounts are, where the site says so.",
+    )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )
