@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from assets import all_assets, all_checks
 from assets.release import WHERE_NOT_WHAT
-from assets.staleness import PUBLISH, READ, State
+from assets.staleness import INSPECT, PUBLISH, READ, State
 from clio_dagster.cli import app
 from clio_dagster.models.loader import Model
 from clio_dagster.settings import Settings
@@ -29,7 +29,7 @@ SPECS = {
     for asset in all_assets
     for spec in ([asset] if isinstance(asset, AssetSpec) else asset.specs)
 }
-STAGES = {stage.name: stage for stage in (*READ, *PUBLISH)}
+STAGES = {stage.name: stage for stage in (*READ, *PUBLISH, *INSPECT)}
 MODELS = {model.name: model for model in models()}
 EVERY_TABLE = {"contract", "keys"}
 """Checks that each has, and no section names."""
@@ -165,7 +165,10 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     calls = re.findall(r"(?:`|bin/|^\$ )clio ([a-z]+)((?: [^`\n]*)?)", page.read_text("utf-8"), re.MULTILINE)
     for command, rest in calls:
         assert command in commands
-        options = {option for each in commands[command].params for option in each.opts}
+        called = commands[command]
+        for word in rest.split():
+            called = getattr(called, "commands", {}).get(word, called)
+        options = {option for each in called.params for option in each.opts}
         assert {word for word in re.findall(r"(?<= )--[a-z-]+", rest)} <= options
 
 

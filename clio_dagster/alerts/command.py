@@ -9,6 +9,8 @@ import typer
 from clio_dagster.alerts.alert import TEST, Alert, id_of
 from clio_dagster.alerts.send import NO_WEBHOOK, send
 from clio_dagster.alerts.webhook import Patience
+from clio_dagster.failures import CallError, StageError
+from clio_dagster.settings import SettingsError, load_settings
 from clio_dagster.terminal import console
 
 alerts = typer.Typer(help="What is told outside the site of what goes wrong.", no_args_is_help=True)
@@ -24,9 +26,10 @@ def _group() -> None:
 @alerts.command()
 def test() -> None:
     """Post a test message to CLIO_ALERT_WEBHOOK, and say what came back. Exit 1 where it was not taken."""
-    from clio_dagster.cli import CallError, StageError, _settings
-
-    settings = _settings()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise CallError(str(error)) from None
     if settings.alert_webhook is None:
         raise CallError(NO_WEBHOOK)
     now = datetime.now(UTC)

@@ -1,7 +1,7 @@
 """What people write about, a file a language: `load_languages()` reads them.
 
-Beside the languages, `pasted_code.toml` holds code that is pasted whatever the language, and `planted.toml`
-the subject and the template that the corpus plants.
+Beside the languages, `pasted_code.toml` holds code that is pasted whatever the language, `planted.toml` the
+subject and the template that the corpus plants, and `rings.toml` what rings of accounts write.
 """
 
 from __future__ import annotations
@@ -58,6 +58,13 @@ def load_planted() -> dict[str, Topic]:
     """The planted topics: `fairground_organ` and `review_ring`, in English, with its greetings and wishes."""
     english = _read("en")
     return _language(english | {"topic": _read("planted")["topic"]}, {}).topics
+
+
+@cache
+def load_rings() -> dict[str, Topic]:
+    """The topics of rings and of the crowds that look like them, in English, with its greetings and wishes."""
+    english = _read("en")
+    return _language(english | {"topic": _read("rings")["topic"]}, {}).topics
 
 
 def _language(table: Mapping[str, Any], code: Mapping[str, Any]) -> Language:
