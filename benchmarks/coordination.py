@@ -14,6 +14,10 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -25,7 +29,6 @@ import numpy as np
 import orjson
 import polars as pl
 
-from benchmarks.staged import cost, tell
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
 from clio_dagster.embedding import embed_texts, make_embedder
 from clio_dagster.safety.coordination import find_groups
@@ -360,19 +363,12 @@ def scale(there: Bench, sizes: Sequence[int]) -> pl.DataFrame:
     rows = []
     for size in sizes:
         large(there, size)
-        rows.append(
-            cost(
-                "benchmarks.coordination",
-                "search",
-                size,
-                there.folder,
-                there.threads,
-                "--folder",
-                str(there.folder),
-                "--threads",
-                str(there.threads),
-            )
-        )
+        command = [sys.executable, "-m", "benchmarks.coordination", "--stage", "search", "--rows", str(size)]
+        command += ["--folder", str(there.folder), "--threads", str(there.threads)]
+        environment = os.environ | {"POLARS_MAX_THREADS": str(there.threads)}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append({"conversations": size, **orjson.loads(done.stdout.splitlines()[-1])})
+        print(done.stdout, flush=True)
     return pl.DataFrame(rows)
 
 
@@ -414,13 +410,19 @@ def searched(there: Bench, size: int) -> None:
     """The search in this process; prints what it cost last."""
     stem = there.folder / f"large-{size}"
     frame, vectors = pl.read_parquet(stem.with_suffix(".parquet")), np.load(stem.with_suffix(".npy"))
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     groups, _ = find_groups(
         frame.rename({"truth_topic": "topic"}), vectors, date=DAYS[-1], threads=there.threads
     )
     seconds = time.perf_counter() - started
     print(groups.select("kind", "accounts", "score", "false_rate"))
-    tell(seconds)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cost = {
+        "seconds": round(seconds),
+        "CPU seconds": round(time.process_time() - busy),
+        "peak MB, with what was read": round(used.ru_maxrss * 1024 / 1e6),
+    }
+    print(orjson.dumps(cost).decode())
 
 
 def write(part: str, table: pl.DataFrame) -> None:
