@@ -308,6 +308,8 @@ def robustness(there: Bench, seed: int) -> pl.DataFrame:
             f"{mean} conversations an account",
             there.planted(seed, [replace(ring, mean_conversations=mean) for ring in RINGS[:2]]),
         )
+    curious = replace(breaking_news(), name="others who ask about casinos", topic="casino_pages", bursts=0)
+    row("casino pages among 300 people who ask about casinos too", there.planted(seed, [CASINO, curious]))
     for few in (30, 15):
         row(
             f"resale: {few} conversations an account",
