@@ -51,7 +51,7 @@ def find_groups(
     signals to leave out (signals.SIGNALS, and "resale"). Of fewer than LEAST_CONVERSATIONS nothing is found.
 
     The same for a seed, whatever the order of the rows and the number of threads. Raises ValueError where the rows
-    and the vectors differ in number, a conversation is there twice, or a parameter is out of its range.
+    and the vectors differ in number, a conversation is there twice or has no time, or a parameter is out of its range.
     """
     _check(conversations, vectors, false_rate, min_accounts)
     wanted = conversations.with_columns(place=pl.int_range(pl.len())).filter(pl.col("account").is_not_null())
@@ -98,6 +98,8 @@ def _check(conversations: pl.DataFrame, vectors: np.ndarray, false_rate: float, 
         )
     if conversations["conversation_id"].n_unique() < len(conversations):
         raise ValueError("a conversation is there twice: give each conversation_id once")
+    if conversations["started_at"].null_count():
+        raise ValueError("started_at is null in some conversations: leave them out")
     if not 0 < false_rate <= 100:
         raise ValueError("false_rate must be above 0 and at most 100 groups a run")
     if min_accounts < 2:
