@@ -26,9 +26,6 @@ MIN_ACCOUNTS = 5
 LEAST_CONVERSATIONS = 500
 """Conversations from which what is usual can be told at all."""
 
-TOPIC_CELLS = 64
-"""About how many cells of meaning the variety of an account's subjects is told by."""
-
 
 def find_groups(
     conversations: pl.DataFrame,
@@ -80,8 +77,7 @@ def find_groups(
         for group in grouped(accounts, layers, found, words, min_accounts)
     ]
     if RESALE not in without:
-        cells = min(levels, key=lambda level: abs(int(level.max()) + 1 - TOPIC_CELLS))
-        many = resold(accounts, rows, cells, levels[-1], least_rate=false_rate, seed=seed)
+        many = resold(accounts, rows, levels[-1], least_rate=false_rate, seed=seed)
         pieces += [frames.of_resale(group, many, accounts, rows, date) for group in many.groups]
     groups = pl.DataFrame([group for group, _ in pieces], schema=GROUPS_SCHEMA)
     members = [row for _, rows_of_it in pieces for row in rows_of_it]
