@@ -1,0 +1,1 @@
+"""What Trust & Safety alone sees."""
