@@ -1,7 +1,7 @@
 """One module a stage: which engine function makes it, from what, and who checks it."""
 
 from assets.audit import audited_summaries
-from assets.checks import suites
+from assets.checks import safety_suites, suites
 from assets.clusters import clusters
 from assets.conversations import raw_conversations
 from assets.day import day
@@ -13,7 +13,7 @@ from assets.gate import gate_check
 from assets.hierarchy import hierarchy
 from assets.landing import landed, landing
 from assets.lineage import lineage
-from assets.models import sql_checks, sql_models
+from assets.models import safety_sql_checks, sql_checks, sql_models
 from assets.partitions import IN_BATCHES
 from assets.publishing import positions, published_cells
 from assets.release import release
@@ -40,4 +40,4 @@ all_assets = [
     status,
 ]
 
-all_checks = [*suites, *sql_checks, gate_check, drift_check]
+all_checks = [*suites, *sql_checks, gate_check, drift_check, *safety_suites, *safety_sql_checks]

@@ -24,12 +24,13 @@ from dagster import (
 
 from assets.accounting import ACCOUNTS, rows_of
 from assets.contracts import TABLES
-from assets.partitions import DATE_LANGUAGES, DATES, SOURCES
+from assets.partitions import DATE_EVENTS, DATE_LANGUAGES, DATES, SOURCES
 from clio_dagster.clock import engine_time
 from clio_dagster.key_ranges import EVERY_KEY, KeyRange, ranges_of
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.quality.accounting import unaccounted
 from clio_dagster.quality.suites import FAMILIES, Result, checked_columns, together, validate
+from clio_dagster.safety.tables import SAFETY_TABLES
 from clio_dagster.tables import FACETS, FROZEN_PARTS, QUARANTINE, READ, RELEASES, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.retention import purged_partitions
@@ -230,7 +231,12 @@ def _metadata(result: Result) -> dict[str, Any]:
 def _partitions_of(table: Table) -> PartitionsDefinition[Any]:
     if table.partitioned_by == ("source",):
         return SOURCES
+    if "event" in table.partitioned_by:
+        return DATE_EVENTS
     return DATE_LANGUAGES if "language" in table.partitioned_by else DATES
 
 
 suites = [suite_check(table) for table in TABLES.values()]
+
+safety_suites = [suite_check(table) for table in SAFETY_TABLES.values()]
+"""No release waits for these."""

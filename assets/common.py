@@ -37,11 +37,11 @@ def about(table: Table, *, group: str, kinds: set[str], **more: Any) -> dict[str
         "group_name": group,
         "kinds": kinds,
         "owners": OWNERS,
-        "tags": RESTRICTED,
+        "tags": {"clio/zone": table.zone},
         "metadata": {
             "docs": docs(table.name),
             "dagster/column_schema": column_schema(table),
-            "dagster/table_name": f"restricted.{table.name}",
+            "dagster/table_name": f"{table.zone}.{table.name}",
         },
         "code_version": str(STAGES.get(table.name, "")),
         "io_manager_key": "warehouse_io",

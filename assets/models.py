@@ -25,14 +25,17 @@ from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.clock import engine_time
 from clio_dagster.models import column_tests
 from clio_dagster.models.build import build_view, select_rows
-from clio_dagster.models.loader import SCHEMA, Model
+from clio_dagster.models.loader import RESTRICTED, SCHEMA, Model
 from clio_dagster.privacy.noise import variance as noise_variance
 from clio_dagster.privacy.silence import quiet
-from clio_dagster.tables import PUBLISHED_CELLS, TABLES
+from clio_dagster.tables import DAY, FACETS, PUBLISHED_CELLS, TABLES
 from resources.contracts import contracts, models
 from resources.fingerprints import Input, Stage
 from resources.site import Site
 from resources.stage import Slices
+
+GROUPS = {RESTRICTED: "safety"}
+"""Groups in the UI, of folders that are not called like theirs."""
 
 NOISE = ("epsilon", "epsilon_cell", "account_cap")
 """Settings that decide how much noise a published cell has."""
@@ -41,7 +44,10 @@ NOISE = ("epsilon", "epsilon_cell", "account_cap")
 def model_asset(model: Model) -> AssetsDefinition:
     """A staging view or a mart as an asset partitioned by date."""
     described = about(
-        model.table, group=model.group, kinds={"sql", "duckdb"}, code_version=model.code_version
+        model.table,
+        group=GROUPS.get(model.group, model.group),
+        kinds={"sql", "duckdb"},
+        code_version=model.code_version,
     )
 
     @asset(
@@ -73,20 +79,23 @@ def model_asset(model: Model) -> AssetsDefinition:
 def stage_of(model: Model) -> Stage:
     """What decides a mart's rows. A view has none of its own: what reads it names the tables behind it.
 
-    Published cells are summed over the window. The trees of earlier dates decide nothing: a late file would go on to
-    the windows of the windows that it re-makes.
+    Published cells are summed over the window, and so are facets, whose content the days know. The trees of earlier
+    dates decide nothing: a late file would go on to the windows of the windows that it re-makes.
     """
     return Stage(
         (model.table,),
-        tuple(
-            Input(contracts()[name], window, others_may_lack=True)
-            if name == PUBLISHED_CELLS.name
-            else Input(contracts()[name])
-            for name in sorted(_tables_behind(model))
-        ),
+        tuple(_input(name) for name in sorted(_tables_behind(model))),
         uses=lambda _: settings_used("window_days", *(NOISE if "noise_variance" in model.parameters else ())),
         sql_version=model.code_version,
     )
+
+
+def _input(name: str) -> Input:
+    if name == FACETS.name:
+        return Input(DAY, window, others_may_lack=True)
+    if name == PUBLISHED_CELLS.name:
+        return Input(contracts()[name], window, others_may_lack=True)
+    return Input(contracts()[name])
 
 
 def _build_view(context: AssetExecutionContext, model: Model, site: Site) -> None:
@@ -134,7 +143,9 @@ def model_check(model: Model) -> AssetChecksDefinition:
                 )
                 for key in context.partition_keys
                 for name, result in zip(
-                    names, column_tests.run(site.warehouse, model, date.fromisoformat(key)), strict=True
+                    names,
+                    column_tests.run(site.warehouse.of(model.table), model, date.fromisoformat(key)),
+                    strict=True,
                 )
             ]
         yield from report(verdict for verdict in verdicts if verdict[1] in selected)
@@ -150,6 +161,8 @@ def _check_names(model: Model) -> dict[str, str]:
 
 
 def _dep(ref: str, model: Model) -> AssetDep:
+    if ref == FACETS.name:
+        return AssetDep(DAY.name, partition_mapping=WINDOW)
     return AssetDep(ref, partition_mapping=WINDOW) if "window_days" in model.parameters else AssetDep(ref)
 
 
@@ -166,6 +179,16 @@ def _tables_behind(model: Model) -> set[str]:
 
 
 sql_models = [model_asset(model) for model in models()]
-STAGES = tuple(stage_of(model) for model in models() if model.materialized == "table")
+STAGES, SAFETY_STAGES = (
+    tuple(
+        stage_of(model)
+        for model in models()
+        if model.materialized == "table" and (model.group == RESTRICTED) == is_safety
+    )
+    for is_safety in (False, True)
+)
 
-sql_checks = [model_check(model) for model in models() if model.tests]
+sql_checks = [model_check(model) for model in models() if model.tests and model.group != RESTRICTED]
+
+safety_sql_checks = [model_check(model) for model in models() if model.tests and model.group == RESTRICTED]
+"""No release waits for these."""

@@ -46,6 +46,11 @@ LANGUAGES = StaticPartitionsDefinition(list(SETTINGS.partition_languages))
 
 DATE_LANGUAGES = MultiPartitionsDefinition({"date": DATES, "language": LANGUAGES})
 
+EVENTS = DynamicPartitionsDefinition(name="events")
+"""Events of events.toml, by name. Never deleted: what a removed one found stays, and is asked for no more."""
+
+DATE_EVENTS = MultiPartitionsDefinition({"date": DATES, "event": EVENTS})
+
 ALL_LANGUAGES = MultiToSingleDimensionPartitionMapping("date")
 """A day from the slices of all its languages."""
 

@@ -7,9 +7,12 @@ tests compare what is written with it. Columns may be added freely; those here s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
+
+Zone = Literal["restricted", "safety"]
+"""Where what is not published is kept. `safety` is what Trust & Safety alone looks at; no release is made from it."""
 
 VECTOR_TYPE = pl.List(pl.Float32)
 """How vectors are declared; each table's writer fixes the width to the embedder's (pl.Array)."""
@@ -39,13 +42,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: `partitioned_by` names the columns whose values make a slice, `key` those that make a row unique."""
+    """A table: `partitioned_by` names the columns whose values make a slice, `key` those that make a row unique.
+
+    Tables of different `zone` share neither a file nor a prefix.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partitioned_by: tuple[str, ...] = ("date",)
+    zone: Zone = "restricted"
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

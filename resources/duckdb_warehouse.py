@@ -55,7 +55,7 @@ _SETUP = f"""
 
 
 class DuckDBWarehouse:
-    """`home/clio.duckdb`: tables in the schema `restricted`, safe to use from many processes and threads.
+    """`home/clio.duckdb`, or another `file`: tables in the schema `restricted`, for many processes and threads.
 
     memory_limit (DuckDB's notation, `4GB`) and threads bound what DuckDB takes; None leaves its defaults.
     patience_seconds is how long a program that does not queue, such as the duckdb shell, is waited for.
@@ -65,11 +65,12 @@ class DuckDBWarehouse:
         self,
         home: Path,
         *,
+        file: str = "clio.duckdb",
         memory_limit: str | None = None,
         threads: int | None = None,
         patience_seconds: float = 30,
     ) -> None:
-        self.path = home / "clio.duckdb"
+        self.path = home / file
         self.patience_seconds = patience_seconds
         self._queue = FileQueue(self.path)
         config: dict[str, Any] = {"autoinstall_known_extensions": False}

@@ -31,6 +31,7 @@ from clio_dagster.retention import (
     closed_dates,
     left_in_time,
 )
+from clio_dagster.safety.tables import SAFETY_TABLES
 from clio_dagster.tables import (
     FACETS,
     FROZEN_PARTS,
@@ -325,7 +326,9 @@ def _purge_days(site: Site, days: Sequence[date], now: datetime) -> list[str]:
         return []
     home = site.settings.home
     # The day is closed from the first on.
-    going = sorted(filter(_goes, TABLES.values()), key=lambda table: table.name != FACETS.name)
+    going = sorted(
+        filter(_goes, (TABLES | SAFETY_TABLES).values()), key=lambda table: table.name != FACETS.name
+    )
     stones = {
         table.name: [
             {"date": day, "language": language}

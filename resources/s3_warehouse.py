@@ -17,7 +17,7 @@ import polars as pl
 
 from clio_dagster.key_ranges import KeyRange
 from clio_dagster.models.loader import SCHEMA
-from clio_dagster.tables import TABLES, Table
+from clio_dagster.tables import TABLES, Table, Zone
 from resources.columns import check_known, in_order, quoted, select_where
 from resources.contracts import contracts
 from resources.s3_layout import VIEWS, Found, find_slices, object_name
@@ -44,13 +44,16 @@ _Answer = TypeVar("_Answer")
 
 
 class S3Warehouse:
-    """`s3://BUCKET/PREFIX/restricted/`: safe to use from many machines, processes and threads.
+    """`s3://BUCKET/PREFIX/restricted/`, or another `zone`: safe to use from many machines, processes and threads.
 
     Records are remembered by object and ETag, so that asking again costs the listing alone.
     """
 
-    def __init__(self, bucket: str, prefix: str, endpoint: str | None = None) -> None:
-        self._objects = Objects(bucket, f"{prefix.strip('/')}/{SCHEMA}", endpoint)
+    def __init__(
+        self, bucket: str, prefix: str, endpoint: str | None = None, *, zone: Zone = "restricted"
+    ) -> None:
+        self._objects = Objects(bucket, f"{prefix.strip('/')}/{zone}", endpoint)
+
         self._records: dict[str, tuple[str, Slice | None]] = {}
         self._created: dict[str, Table] = {}
         self._sql = Sql(self._objects, self._contract, self._entries)

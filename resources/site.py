@@ -13,7 +13,8 @@ from pydantic import Field
 from clio_dagster.settings import Settings, load_settings
 from resources.answers import Answers
 from resources.ledger import Ledger, open_ledger
-from resources.warehouse import Warehouse, open_warehouse
+from resources.warehouse import open_warehouse
+from resources.zones import Zones
 
 
 class Site(ConfigurableResource):
@@ -50,5 +51,5 @@ class Site(ConfigurableResource):
         )
 
     @cached_property
-    def warehouse(self) -> Warehouse:
+    def warehouse(self) -> Zones:
         return open_warehouse(self.settings)

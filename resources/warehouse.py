@@ -1,11 +1,11 @@
-"""The restricted zone's tables, as every stage sees them, whichever store keeps them."""
+"""The tables that are not published, as every stage sees them, whichever store keeps them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -13,6 +13,9 @@ from clio_dagster.models.loader import SCHEMA
 from clio_dagster.settings import Settings
 from clio_dagster.tables import Table
 from resources.slices import Slice, WarehouseError, WriteItem
+
+if TYPE_CHECKING:
+    from resources.zones import Zones
 
 __all__ = ["SCHEMA", "Slice", "Warehouse", "WarehouseError", "open_warehouse"]
 
@@ -92,24 +95,26 @@ class Warehouse(Protocol):
         ...
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
+def open_warehouse(settings: Settings) -> Zones:
     """The warehouse that CLIO_STORAGE names."""
     if settings.storage == "s3":
         return _bucket(str(settings.s3_bucket), settings.s3_prefix, settings.s3_endpoint)
-    return _file(settings.home)
+    return _files(settings.home)
 
 
 @lru_cache(maxsize=2)
-def _file(home: Path) -> Warehouse:
+def _files(home: Path) -> Zones:
     """One a process, for the DuckDB that it keeps."""
     from resources.duckdb_warehouse import DuckDBWarehouse
+    from resources.zones import Zones
 
-    return DuckDBWarehouse(home)
+    return Zones(DuckDBWarehouse(home), DuckDBWarehouse(home, file="safety.duckdb"))
 
 
 @cache
-def _bucket(bucket: str, prefix: str, endpoint: str | None) -> Warehouse:
+def _bucket(bucket: str, prefix: str, endpoint: str | None) -> Zones:
     """One a process, for its connections, and what it remembers of objects that are still the same."""
     from resources.s3_warehouse import S3Warehouse
+    from resources.zones import Zones
 
-    return S3Warehouse(bucket, prefix, endpoint)
+    return Zones(S3Warehouse(bucket, prefix, endpoint), S3Warehouse(bucket, prefix, endpoint, zone="safety"))

@@ -21,6 +21,7 @@ from pathlib import Path
 import polars as pl
 
 from resources.duckdb_warehouse import DuckDBWarehouse
+from resources.zones import Zones
 
 CLIO = Path(sys.executable).with_name("clio")
 DAGSTER = Path(sys.executable).with_name("dagster")
@@ -61,8 +62,8 @@ class Site:
         return self.home / "releases"
 
     @property
-    def warehouse(self) -> DuckDBWarehouse:
-        return DuckDBWarehouse(self.home)
+    def warehouse(self) -> Zones:
+        return Zones(DuckDBWarehouse(self.home), DuckDBWarehouse(self.home, file="safety.duckdb"))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ from clio_dagster.retention import (
     closed_dates,
     due,
 )
+from clio_dagster.safety.tables import SAFETY_TABLES
 from clio_dagster.settings import Settings
 from clio_dagster.synthetic.corpus import DAYS, generate
 from clio_dagster.tables import (
@@ -371,7 +372,8 @@ def test_a_day_past_retention_holds_nothing_and_takes_nothing(first: Reading) ->
     assert [first.rows(table) for table in (RAW_CONVERSATIONS, FACETS, EMBEDDINGS)] == [[], [], []]
     assert list((first.site.settings.home / "landing").rglob("*.parquet")) == []
     assert set(first.states.values()) == {State.TOMBSTONED}
-    going = {table.name for table in TABLES.values() if "date" in table.partitioned_by} - STAYING
+    stored = (TABLES | SAFETY_TABLES).values()
+    going = {table.name for table in stored if "date" in table.partitioned_by} - STAYING
     assert set(first.site.warehouse.read(TOMBSTONES)["table_name"]) == going
     key = first.write(
         said(5), record(6, started_at=f"{TODAY}T00:00:00Z"), file=first.file.with_name("late.jsonl")
@@ -657,7 +659,7 @@ def test_what_is_published_stays_and_verifies(months: Months) -> None:
 
 def test_nothing_is_left_that_names_a_conversation(months: Months) -> None:
     warehouse = months.site.warehouse
-    for table in TABLES.values():
+    for table in (TABLES | SAFETY_TABLES).values():
         if {"conversation_id", "account"} & set(table.schema):
             assert warehouse.read(table).is_empty(), table.name
     assert months.cells["published"]["conversations"].sum() > 0

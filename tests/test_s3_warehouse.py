@@ -27,6 +27,7 @@ from clio_dagster.key_ranges import KeyRange
 from clio_dagster.models.build import build_view, select_rows
 from clio_dagster.models.column_tests import run
 from clio_dagster.models.loader import load_models
+from clio_dagster.safety.tables import EVENT_ALERTS
 from clio_dagster.settings import Settings
 from clio_dagster.tables import (
     AUDITED_SUMMARIES,
@@ -297,7 +298,8 @@ def test_one_process_opens_a_bucket_once(store: Store, bucket: str, tmp_path: Pa
         s3_endpoint=store.endpoint,
     )
     opened = open_warehouse(settings)
-    assert isinstance(opened, S3Warehouse)
+    assert isinstance(opened.of(FACETS), S3Warehouse)
+    assert opened.of(EVENT_ALERTS) is not opened.of(FACETS)
     assert open_warehouse(settings) is opened
 
 

@@ -18,10 +18,13 @@ import duckdb
 import polars as pl
 import yaml
 
-from clio_dagster.tables import TABLES, Column, Table
+from clio_dagster.tables import TABLES, Column, Table, Zone
 
 SCHEMA = "restricted"
 """Schema that holds the models and the tables they read."""
+
+RESTRICTED = "restricted"
+"""Folder of the models for Trust & Safety alone: their tables lie in the safety zone."""
 
 PARAMETERS = frozenset({"date", "window_days", "noise_variance"})
 """What a table model may bind: `$date`, the partition's day, `$window_days`, `$noise_variance` of a published cell."""
@@ -77,7 +80,7 @@ class Model:
 
     @property
     def group(self) -> str:
-        """`staging` or `marts`: the folder that the file lies in."""
+        """`staging`, `marts` or `restricted`: the folder that the file lies in."""
         return self.path.parent.name
 
     @cached_property
@@ -88,7 +91,8 @@ class Model:
     @cached_property
     def table(self) -> Table:
         """The contract of what the model yields."""
-        return Table(self.name, self.description, self.columns, self.key, (self.partitioned_by,))
+        zone: Zone = "safety" if self.group == RESTRICTED and self.materialized == "table" else "restricted"
+        return Table(self.name, self.description, self.columns, self.key, (self.partitioned_by,), zone)
 
     @cached_property
     def code_version(self) -> str:

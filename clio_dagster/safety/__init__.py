@@ -1,1 +1,1 @@
-"""What Trust & Safety alone sees."""
+"""Coordinated misuse, high-stakes events, and the audit of classifiers: for Trust & Safety, never in a release."""
