@@ -87,6 +87,23 @@ COORDINATED_ACCOUNTS = Table(
     zone="safety",
 )
 
+EVENTS = Table(
+    "events",
+    "Events as they were last read without an error. One that is taken out of events.toml stays, with the time.",
+    (
+        _EVENT,
+        Column("definition", pl.String, "The event as JSON."),
+        Column("registered_at", _TIME, "When it was first read."),
+        Column("changed_at", _TIME, "When its definition changed last."),
+        Column(
+            "removed_at", _TIME, "When it was missing from events.toml; null while it is there.", nullable=True
+        ),
+    ),
+    key=("event",),
+    partitioned_by=("event",),
+    zone="safety",
+)
+
 EVENT_CONVERSATIONS = Table(
     "event_conversations",
     "Conversations of a day that an event's questions are about. No text.",
@@ -144,6 +161,7 @@ EVENT_MEMBERS = Table(
         _LANGUAGE,
         _TOPIC,
         Column("day", pl.Date, "The conversation's own day."),
+        Column("counted", pl.Boolean, "False for what the cap or the collapse of templates sets aside."),
     ),
     key=("conversation_id",),
     partitioned_by=("date", "event"),
@@ -190,3 +208,6 @@ SAFETY_TABLES: dict[str, Table] = {
     )
 }
 """Tables that Python stages write; those of the classifier's audit are SQL models (dbt_like_sql/restricted/)."""
+
+SAFETY_RECORDS: dict[str, Table] = {EVENTS.name: EVENTS}
+"""Tables that sensors keep for themselves: no asset writes them."""

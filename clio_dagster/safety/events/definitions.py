@@ -20,9 +20,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clio_dagster.safety.events.windows import instant_of
+from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RISING_CONCERN
 from clio_dagster.settings import Settings
 
-NEW_TOPIC, GROWTH, RISING_CONCERN = "new topic", "growth", "rising concern"
+
 KINDS = (NEW_TOPIC, GROWTH, RISING_CONCERN)
 
 LONGEST_DAYS = 92

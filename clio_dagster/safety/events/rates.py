@@ -11,10 +11,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-NEW_FACTOR = 10.0
-"""A topic is new where the baseline has less than a tenth of it."""
-
-
 def growth(counts: pl.DataFrame, today: pl.DataFrame) -> pl.DataFrame:
     """Each topic's day against its baseline: topic, today, expected, factor, baseline_conversations, p_value.
 

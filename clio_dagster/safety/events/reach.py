@@ -1,11 +1,9 @@
 """How much was said about a topic on each day, before the window and in it, measured alike on both sides.
 
-A topic's reach is a cap around its core, the half of its conversations that lie closest together (the concentration
-steps of Rousseeuw and Van Driessen 1999), just wide enough for that half, each compared with the centre of the others,
-so that none counts for having drawn the centre to itself. What a young cluster has swept up from old talk beside it so
-neither moves the centre nor widens the cap. Whatever lies within it counts, whether it was screened or not: the
-baseline need not be screened, and the two sides differ in nothing but the days. What is counted is accounts, each once
-a day, so that who sends a thousand conversations counts as who sends one.
+A topic's reach is the cosine to its centroid that half of its own conversations have, each compared with the centroid
+of the others, so that no conversation counts for having drawn the centroid to itself. Whatever lies within it counts,
+whether it was screened or not: the baseline need not be screened, and the two sides differ in nothing but the days.
+What is counted is accounts, each once a day, so that who sends a thousand conversations counts as who sends one.
 """
 
 from __future__ import annotations
@@ -17,19 +15,16 @@ import polars as pl
 
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
 
-CONCENTRATIONS = 10
-"""Steps at most; they end where the core stays."""
-
-SEEN = 1_000
-"""Conversations of a topic among which the one that begins its core is looked for: all pairs of them are compared."""
+HALF = 0.5
+"""The part of a topic's own conversations that lie within its reach."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Unit centres of topics' cores (k × dimensions, float32), and the least cosine at which a conversation is within each."""
+    """Topics' unit centroids (k × dimensions, float32), and the least cosine at which a conversation is within each."""
 
     topics: tuple[str, ...]
-    centres: np.ndarray
+    centroids: np.ndarray
     cosines: np.ndarray
 
     def within(self, vectors: np.ndarray) -> np.ndarray:
@@ -37,7 +32,7 @@ class Reach:
         found = np.zeros((len(vectors), len(self.topics)), dtype=bool)
         for start in range(0, len(vectors), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            found[rows] = vectors[rows] @ self.centres.T >= self.cosines
+            found[rows] = vectors[rows] @ self.centroids.T >= self.cosines
         return found
 
 
@@ -47,43 +42,30 @@ def reach_of(labels: pl.Series, vectors: np.ndarray) -> Reach:
     A topic of one conversation reaches nothing.
     """
     topics = sorted(labels.drop_nulls().unique())
-    centres = np.zeros((len(topics), vectors.shape[1]), dtype=np.float32)
+    centroids = np.zeros((len(topics), vectors.shape[1]), dtype=np.float32)
     cosines = np.full(len(topics), 2.0, dtype=np.float32)
     for place, topic in enumerate(topics):
         rows = vectors[(labels == topic).fill_null(False).to_numpy()].astype(np.float64)
+        total = rows.sum(axis=0)
+        centroids[place] = normalized(total[None])[0]
         if len(rows) > 1:
-            centres[place], cosines[place] = _core(rows)
-    return Reach(tuple(topics), centres, cosines)
+            others = normalized(total - rows)
+            cosines[place] = np.quantile(np.einsum("ij,ij->i", rows, others), 1 - HALF)
+    return Reach(tuple(topics), centroids, cosines)
 
 
-def _core(rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre of the half of the rows that lies closest together, and the least cosine of that half to it."""
-    half = (len(rows) + 1) // 2
-    some = rows[:SEEN]
-    first = int(np.median(some @ some.T, axis=1).argmax())
-    core = np.argsort(-(rows @ some[first]), kind="stable")[:half]
-    for _ in range(CONCENTRATIONS):
-        nearest = np.argsort(-_to_others(rows, core), kind="stable")[:half]
-        if set(nearest) == set(core):
-            break
-        core = nearest
-    return normalized(rows[core].sum(axis=0)[None])[0], float(_to_others(rows, core)[core].min())
-
-
-def _to_others(rows: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Cosine of each row to the centre of the core without itself."""
-    total = rows[core].sum(axis=0)
-    others = np.broadcast_to(total, rows.shape).copy()
-    if len(core) > 1:
-        others[core] -= rows[core]
-    return np.einsum("ij,ij->i", rows, normalized(others))
+def rows_within(reach: Reach, vectors: np.ndarray) -> pl.DataFrame:
+    """Each row of `vectors` beside each topic that it lies within: row, topic."""
+    rows, topics = np.nonzero(reach.within(vectors))
+    names = pl.Series("topic", reach.topics, dtype=pl.String)
+    return pl.DataFrame({"row": pl.Series(rows, dtype=pl.UInt32), "topic": names.gather(topics)})
 
 
 def counts_within(reach: Reach, conversations: pl.DataFrame, vectors: np.ndarray) -> pl.DataFrame:
     """What lies within each topic's reach, day by day: date, topic, conversations, accounts, all_accounts.
 
-    `conversations`: conversation_id, account, date, a row beside each of `vectors`. Every day has a row for every
-    topic; `all_accounts` are those of the day. Conversations without an account count as none.
+    `conversations`: account and date, a row beside each of `vectors`. Every day has a row for every topic;
+    `all_accounts` are those of the day. Conversations without an account count as none.
     """
     days = conversations.group_by("date").agg(
         pl.col("account").drop_nulls().n_unique().cast(pl.Int64).alias("all_accounts")
@@ -102,10 +84,3 @@ def counts_within(reach: Reach, conversations: pl.DataFrame, vectors: np.ndarray
         .select("date", "topic", "conversations", "accounts", "all_accounts")
         .sort("date", "topic")
     )
-
-
-def rows_within(reach: Reach, vectors: np.ndarray) -> pl.DataFrame:
-    """Each row of `vectors` beside each topic that it lies within: row, topic."""
-    rows, topics = np.nonzero(reach.within(vectors))
-    names = pl.Series("topic", reach.topics, dtype=pl.String)
-    return pl.DataFrame({"row": pl.Series(rows, dtype=pl.UInt32), "topic": names.gather(topics)})

@@ -20,9 +20,9 @@ from clio_dagster.hierarchy.vocabularies import by_node
 from clio_dagster.privacy.accounts import owner
 from clio_dagster.privacy.figures import shown
 from clio_dagster.privacy.gate import audit_samples, audit_tree, lowest_scores
-from clio_dagster.safety.events.tables import EVENT_MEMBERS, EVENT_TOPICS, RESTRICTED, WITHHELD
+from clio_dagster.safety.tables import EVENT_MEMBERS, EVENT_TOPICS, RESTRICTED
 from clio_dagster.settings import Settings
-from clio_dagster.tables import CLUSTER_SUMMARIES, CLUSTERED_BY, CLUSTERS, HIERARCHY, PUBLISHED
+from clio_dagster.tables import CLUSTER_SUMMARIES, CLUSTERED_BY, CLUSTERS, HIERARCHY, PUBLISHED, WITHHELD
 
 PURPOSE = "event topic"
 """What the noise on an event's counts is drawn for."""

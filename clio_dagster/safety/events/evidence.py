@@ -1,0 +1,156 @@
+"""What the alerts of a day are drawn from: the day's own conversations of each topic, held against the baseline days.
+
+The baseline is read a day at a time, twice, and none of it is held but counts, concerns and a sample: what lies within a
+topic's reach and near its conversations at first, then how near the sample lies to the other days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from clio_dagster.safety.events.concern import by_account, rise
+from clio_dagster.safety.events.definitions import KINDS
+from clio_dagster.safety.events.novelty import NOWHERE, SAMPLE, Neighbours, novel_below, share_of_accounts
+from clio_dagster.safety.events.rates import growth
+from clio_dagster.safety.events.reach import Reach, counts_within, reach_of, rows_within
+from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RISING_CONCERN
+from clio_dagster.tables import WITHHELD
+
+SAYS_IT_TOO = {NEW_TOPIC: (NEW_TOPIC,), GROWTH: (GROWTH, NEW_TOPIC), RISING_CONCERN: (RISING_CONCERN,)}
+"""Earlier alerts after which a kind is not said of the same talk again: what is new grows at first."""
+
+
+def said(kind: str) -> str:
+    """Column that counts the accounts whose talk an earlier alert was about, after which `kind` is not said."""
+    return f"said {kind}"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Conversations and their unit vectors, row by row: conversation_id, account, date, concerning."""
+
+    conversations: pl.DataFrame
+    vectors: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the alerts of one date and event are drawn from.
+
+    `topics`: topic and status of those that are not withheld. `own`: the day's own counted conversations of each:
+    topic, conversations, own_share (of its conversations of the window). `accounts`: from novelty.share_of_accounts, with `novel` and `said(kind)` for each kind.
+    `growth` and `rise` come from rates.py and concern.py. `earlier`: EVENT_ALERTS of the window's earlier dates,
+    `stood` those of an earlier revision of the date.
+    """
+
+    topics: pl.DataFrame
+    own: pl.DataFrame
+    accounts: pl.DataFrame
+    growth: pl.DataFrame
+    rise: pl.DataFrame
+    earlier: pl.DataFrame
+    stood: pl.DataFrame
+
+
+def gather(
+    topics: pl.DataFrame,
+    members: pl.DataFrame,
+    *,
+    window: Rows,
+    today: Rows,
+    baseline: Sequence[date],
+    read: Callable[[date], Rows],
+    alerted: Mapping[str, np.ndarray],
+    earlier: pl.DataFrame,
+    stood: pl.DataFrame,
+    on: date,
+    seed: int,
+) -> Evidence:
+    """The evidence of one date and event.
+
+    `topics` and `members`: EVENT_TOPICS and EVENT_MEMBERS of the date. `window`: the screened conversations of the
+    window so far, in any order; `today`: all of the date, screened or not. `read` gives all of a day of the `baseline`.
+    `alerted`: by kind of alert, unit vectors of what the window's earlier alerts were about.
+    """
+    shown = topics.filter(pl.col("status") != WITHHELD).select("topic", "status")
+    placed = (
+        window.conversations.select("conversation_id", "account", "date", "concerning")
+        .with_row_index("row")
+        .join(
+            members.filter("counted").select("conversation_id", "topic").join(shown.select("topic"), on="topic"),
+            on="conversation_id",
+            how="left",
+            maintain_order="left",
+        )
+    )
+    reach = reach_of(placed["topic"], window.vectors)
+    own = placed.filter(pl.col("date") == on).drop_nulls("topic")
+    vectors = window.vectors[own["row"].to_numpy()]
+    before = _before(reach, vectors, baseline, read, seed)
+    marks = {"novel": before.cosines < before.threshold}
+    for kind in KINDS:
+        told = Neighbours(vectors)
+        for other in SAYS_IT_TOO[kind]:
+            told.show(alerted.get(other, vectors[:0]))
+        marks[said(kind)] = (told.cosines >= before.threshold) & (told.cosines > NOWHERE)
+    return Evidence(
+        topics=shown,
+        own=placed.drop_nulls("topic")
+        .group_by("topic")
+        .agg(
+            (pl.col("date") == on).sum().cast(pl.Int64).alias("conversations"),
+            (pl.col("date") == on).mean().alias("own_share"),
+        ),
+        accounts=share_of_accounts(
+            own.with_columns(pl.Series(name, mark, dtype=pl.Boolean) for name, mark in marks.items()), marks
+        ),
+        growth=growth(before.counts, counts_within(reach, today.conversations, today.vectors)),
+        rise=rise(by_account(own), before.within, before.concerns, seed=seed),
+        earlier=earlier,
+        stood=stood,
+    )
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What the baseline comes to: counts within each topic's reach by day, concerns of accounts within it and of all,
+    the third nearest of each own conversation, and below what cosine one is novel."""
+
+    counts: pl.DataFrame
+    within: pl.DataFrame
+    concerns: pl.DataFrame
+    cosines: np.ndarray
+    threshold: float
+
+
+def _before(
+    reach: Reach, vectors: np.ndarray, days: Sequence[date], read: Callable[[date], Rows], seed: int
+) -> _Before:
+    random = np.random.default_rng([seed, 2])
+    near = Neighbours(vectors)
+    counts, within, concerns, samples, sampled_on = [], [], [], [], []
+    for number, day in enumerate(days):
+        rows = read(day)
+        named = rows.conversations.select("conversation_id", "account", "concerning").with_row_index("row")
+        near.show(rows.vectors)
+        counts.append(counts_within(reach, rows.conversations, rows.vectors))
+        within.append(rows_within(reach, rows.vectors).join(named, on="row").drop("row"))
+        concerns.append(named.with_columns(pl.lit("").alias("topic")).drop("row"))
+        drawn = random.permutation(len(rows.vectors))[: SAMPLE // len(days)]
+        samples.append(rows.vectors[drawn])
+        sampled_on += [number] * len(drawn)
+    own = Neighbours(np.concatenate(samples))
+    for number, day in enumerate(days):
+        own.show(read(day).vectors, apart=np.array(sampled_on) == number)
+    return _Before(
+        pl.concat(counts),
+        by_account(pl.concat(within)),
+        by_account(pl.concat(concerns)),
+        near.cosines,
+        novel_below(own.cosines),
+    )
