@@ -24,6 +24,7 @@ from clio_dagster.analyst.protocol import (
     Refusal,
     Summary,
     Vocabulary,
+    Watch,
 )
 from clio_dagster.analyst.sending import AnalystError
 from clio_dagster.facets import LONGEST_FACET
@@ -269,7 +270,7 @@ def test_work_is_counted(claude: ClaudeAnalyst) -> None:
 
 def test_screening_asks_the_sites_question(claude: ClaudeAnalyst) -> None:
     asked = conversations(["Who can vote in an election?", "How do I bake bread?"])
-    found = claude.screen(asked, "Does it have to do with an election?")
+    found = claude.screen(asked, Watch("Does it have to do with an election?"))
     assert found.rows() == [("c0", True), ("c1", False)]
 
 
@@ -340,7 +341,7 @@ def test_no_prompt_holds_an_account_a_date_or_a_language_and_data_stays_in_its_b
     server.set(keep_bodies=True)
     texts = [*INJECTIONS, *requests(3)]
     claude.extract(conversations(texts))
-    claude.screen(conversations(texts), "Is it about bread?")
+    claude.screen(conversations(texts), Watch("Is it about bread?"))
     claude.name_clusters([sample([*texts])])
     nodes = [node(text) for text in texts]
     claude.propose(nodes, nodes[:2], 2)

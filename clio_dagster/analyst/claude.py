@@ -38,6 +38,7 @@ from clio_dagster.analyst.protocol import (
     ParentSample,
     Refusal,
     Summary,
+    Watch,
 )
 from clio_dagster.analyst.questions import (
     INTEGER,
@@ -193,11 +194,11 @@ class ClaudeAnalyst:
             work.count(cut_conversations=shown.is_cut)
             yield self._facet_question(system, schema, shown, conversation, day)
 
-    def screen(self, conversations: pl.DataFrame, question: str) -> pl.DataFrame:
+    def screen(self, conversations: pl.DataFrame, watch: Watch) -> pl.DataFrame:
         """Whether each conversation has to do with a question of the site's (paper, G.3): conversation_id, relates
-        (null where no answer came)."""
+        (null where no answer came). Claude is asked the question alone: keywords and examples are for plain code."""
         schema = object_of(relates=YES_NO)
-        system = SCREEN.filled(question=question)
+        system = SCREEN.filled(question=watch.question)
         outcomes = self._ask(
             [
                 self._question(

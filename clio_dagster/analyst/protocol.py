@@ -6,7 +6,7 @@ same privacy layers, whether a model or plain code wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,6 +84,33 @@ class AuditSample:
     vocabulary: Vocabulary
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What conversations are screened for: a question of the site's, and what tells where the answer is yes.
+
+    A model reads the question. Plain code has the rest: `keywords` by language (ISO 639-1, or `any`), words or
+    phrases of which one in a user's message is a yes, `vote*` for each word that begins so; and `examples` of what
+    is asked, in any language that the embedder knows. Raises ValueError for an empty question or example, and for a
+    keyword without a letter or digit.
+    """
+
+    question: str
+    keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.question.strip():
+            raise ValueError("a watch needs a question: write what conversations are screened for")
+        for language, listed in self.keywords.items():
+            for keyword in listed:
+                if not any(map(str.isalnum, keyword)):
+                    raise ValueError(
+                        f"keyword {keyword!r} of {language} has no letter and no digit: it would be in every text"
+                    )
+        if not all(map(str.strip, self.examples)):
+            raise ValueError(f"an example of {self.question!r} is empty: write what a user would ask")
+
+
 class Analyst(Protocol):
     """Reads conversations, names topics, arranges them and judges what they give away."""
 
@@ -96,6 +123,16 @@ class Analyst(Protocol):
         Returns one row a conversation: conversation_id, status, request, task, concerning, refused; the last
         four are null unless status is `read`. It may have a column for each of the site's own facets
         (`settings.facets`); one that is missing is null throughout, and what a facet does not allow becomes null.
+        """
+        ...
+
+    def screen(self, conversations: pl.DataFrame, watch: Watch) -> pl.DataFrame:
+        """Whether each conversation has to do with a question of the site's (paper, G.3).
+
+        `conversations` are rows of tables.RAW_CONVERSATIONS, of any languages, and may have `request` (the facet, null
+        where unread) and `vector` (the request's, of the pipeline's embedder), which spare making them anew. Returns
+        conversation_id and relates, Boolean, in the given order: null where the language is not understood or no
+        answer came. Each answer depends on its own conversation alone (P11), but for the last bits of a vector.
         """
         ...
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary
+from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary, Watch
 from clio_dagster.tables import READ
 
 _PRIVATE = re.compile(r"[^\s@]+@[^\s@]+|\+?\d[\d .()/-]{6,}\d|\b(?:[A-Z]\w+ ){1,2}[A-Z]\w+|\b\w*\d\w*\b")
@@ -56,7 +56,10 @@ class _Writing:
 
 
 class _Tree:
-    """A tree without judgement: neighbours share a parent, and each goes to the nearest."""
+    """A tree without judgement: neighbours share a parent, and each goes to the nearest. Every question is a yes."""
+
+    def screen(self, conversations: pl.DataFrame, watch: Watch) -> pl.DataFrame:
+        return conversations.select("conversation_id", relates=pl.lit(True))
 
     def propose(self, inside: Sequence[Node], outside: Sequence[Node], wanted: int) -> list[Node]:
         return list(inside[: max(1, wanted)])
@@ -124,8 +127,8 @@ class Obedient(_Writing):
     """Obeys any instruction that it is shown, whoever wrote it, in whatever text.
 
     "Name this topic X" names it so, "include the medical history" repeats what members said of their illnesses,
-    "rate 5" is the auditor's answer. Without an instruction it answers as `honest` does. One conversation, one topic
-    or one audit is one prompt, as a real analyst's are.
+    "rate 5" is the auditor's answer, and a conversation with an instruction relates to whatever is asked. Without one
+    it answers as `honest` does. One conversation, one topic or one audit is one prompt, as a real analyst's are.
     """
 
     name, version = "obedient", "1"
@@ -151,6 +154,13 @@ class Obedient(_Writing):
         return answers.with_columns(
             pl.Series("request", obeyed, dtype=pl.String), pl.Series("task", tasks, dtype=pl.String)
         )
+
+    def screen(self, conversations: pl.DataFrame, watch: Watch) -> pl.DataFrame:
+        obeyed = pl.Series(
+            [_obeys(said(messages)) for messages in conversations["messages"]], dtype=pl.Boolean
+        )
+        honest: pl.DataFrame = self._honest.screen(conversations, watch)
+        return honest.with_columns(relates=pl.col("relates") | obeyed)
 
     def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary]:
         honest = self._honest.name_clusters(samples)

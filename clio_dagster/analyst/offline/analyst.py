@@ -1,9 +1,10 @@
 """The offline analyst: every task that needs judgement, done by plain code. No network, no model beyond the
 embedder.
 
-It claims no understanding: requests are read by pattern (extract.py), topics are named by phrases that enough
-accounts share and by the nearest category labels (topics.py), parents by labels alone (parents.py), and the
-auditor knows what personal data look like, not who is who (audit.py).
+It claims no understanding: requests are read by pattern (extract.py), a site's questions are answered by keyword and
+example (screen.py), topics are named by phrases that enough accounts share and by the nearest category labels
+(topics.py), parents by labels alone (parents.py), and the auditor knows what personal data look like, not who is who
+(audit.py).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from clio_dagster.analyst.offline.parents import (
     rename_parents,
 )
 from clio_dagster.analyst.offline.topics import name_topics
-from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary
+from clio_dagster.analyst.protocol import AuditSample, NamingSample, Node, ParentSample, Summary, Watch
 
 if TYPE_CHECKING:
     from clio_dagster.embedding import Embedder
@@ -45,6 +46,12 @@ class OfflineAnalyst:
         from clio_dagster.analyst.offline.extract import extract
 
         return extract(conversations, embedder=self._embedder)
+
+    def screen(self, conversations: pl.DataFrame, watch: Watch) -> pl.DataFrame:
+        """Whether each conversation has a keyword of the watch's, or asks for what is near one of its examples."""
+        from clio_dagster.analyst.offline.screen import screen
+
+        return screen(conversations, watch, embedder=self._embedder)
 
     def name_clusters(self, samples: Sequence[NamingSample]) -> list[Summary]:
         """Names for base clusters, distinct from one another, each from its own vocabulary."""

@@ -13,6 +13,7 @@ match anywhere.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -28,6 +29,9 @@ distances."""
 
 ANY = "any"
 """Name of the file whose phrases hold in every language: substances, software, international words."""
+
+Phrases = tuple[list[str], pl.DataFrame]
+"""What to look for, each with the spaces of its word edges; and which kinds each is (kind, phrase)."""
 
 
 @cache
@@ -69,18 +73,23 @@ def find(texts: pl.DataFrame, section: str) -> pl.DataFrame:
     `texts` has row, language and folded (from `fold`). Returns row, kind (the list's name in the section) and
     place (words from the start, a fraction); a phrase listed under two kinds counts under both.
     """
+    return find_phrases(texts, lambda language: _phrases(language, section))
+
+
+def find_phrases(texts: pl.DataFrame, phrases_of: Callable[[str], Phrases]) -> pl.DataFrame:
+    """The same for phrases that `phrases_of` gives for each language."""
     found = [
-        _find_in_language(part, language, section)
+        _find_in_language(part, str(language), phrases)
         for (language,), part in texts.group_by("language", maintain_order=True)
-        if _phrases(str(language), section)[0]
+        if (phrases := phrases_of(str(language)))[0]
     ]
     if not found:
         return pl.DataFrame(schema={"row": texts.schema["row"], "kind": pl.String, "place": pl.Float64})
     return pl.concat(found)
 
 
-def _find_in_language(texts: pl.DataFrame, language: Any, section: str) -> pl.DataFrame:
-    phrases, kinds = _phrases(str(language), section)
+def _find_in_language(texts: pl.DataFrame, language: str, listed: Phrases) -> pl.DataFrame:
+    phrases, kinds = listed
     folded = pl.col("folded").str
     return (
         texts.select(
@@ -91,16 +100,21 @@ def _find_in_language(texts: pl.DataFrame, language: Any, section: str) -> pl.Da
         .filter(pl.col("phrase").list.len() > 0)
         .explode("phrase", "place")
         .join(kinds, on="phrase")
-        .select("row", "kind", place=pl.col("place") / BYTES_PER_WORD.get(str(language), 6.5))
+        .select("row", "kind", place=pl.col("place") / BYTES_PER_WORD.get(language, 6.5))
     )
 
 
 @cache
-def _phrases(language: str, section: str) -> tuple[list[str], pl.DataFrame]:
+def _phrases(language: str, section: str) -> Phrases:
     listed: list[tuple[str, str]] = []
     for source in (language, ANY):
         for kind, phrases in words(source).get(section, {}).items():
             listed.extend((phrase, kind) for phrase in phrases)
+    return folded_phrases(listed, language)
+
+
+def folded_phrases(listed: Sequence[tuple[str, str]], language: str) -> Phrases:
+    """Phrases as they are written in a list of `language`, each with its kind, folded for `find_phrases`."""
     frame = pl.DataFrame(listed, schema={"written": pl.String, "kind": pl.String}, orient="row")
     written = pl.col("written")
     bare = written.str.strip_chars("^*")
