@@ -7,6 +7,7 @@ from assets.conversations import raw_conversations
 from assets.day import day
 from assets.drift import drift_check
 from assets.embeddings import embeddings
+from assets.events import event_alerts, event_conversations, event_topics
 from assets.facet_batches import facet_batches
 from assets.facets import facets
 from assets.gate import gate_check
@@ -37,6 +38,9 @@ all_assets = [
     positions,
     *sql_models,
     release,
+    event_conversations,
+    event_topics,
+    event_alerts,
     status,
 ]
 

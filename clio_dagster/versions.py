@@ -21,5 +21,8 @@ STAGES = {
     "published_cells": 1,
     "positions": 2,
     "releases": 1,
+    "event_conversations": 1,
+    "event_topics": 1,
+    "event_alerts": 1,
 }
 """By the first table that the stage writes."""

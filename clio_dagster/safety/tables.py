@@ -96,7 +96,10 @@ EVENTS = Table(
         Column("registered_at", _TIME, "When it was first read."),
         Column("changed_at", _TIME, "When its definition changed last."),
         Column(
-            "removed_at", _TIME, "When it was missing from events.toml; null while it is there.", nullable=True
+            "removed_at",
+            _TIME,
+            "When it was missing from events.toml; null while it is there.",
+            nullable=True,
         ),
     ),
     key=("event",),

@@ -54,7 +54,13 @@ def rise(today: pl.DataFrame, before: pl.DataFrame, everything: pl.DataFrame, *,
         others = own if len(own) >= LEAST_BEFORE else rest
         if len(ours) and len(others):
             found.append(
-                (topic, ours.mean() - others.mean(), ours.mean(), others.mean(), _chance(ours, others, random))
+                (
+                    topic,
+                    ours.mean() - others.mean(),
+                    ours.mean(),
+                    others.mean(),
+                    _chance(ours, others, random),
+                )
             )
     schema = {"topic": pl.String, "rise": pl.Float64, "concern": pl.Float64, "before": pl.Float64}
     return pl.DataFrame(found, schema=schema | {"p_value": pl.Float64}, orient="row")

@@ -19,10 +19,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from clio_dagster.analyst.protocol import Watch
 from clio_dagster.safety.events.windows import instant_of
 from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RISING_CONCERN
 from clio_dagster.settings import Settings
 
+
+ANY = "any"
+"""The language of keywords that are looked for in every language."""
 
 KINDS = (NEW_TOPIC, GROWTH, RISING_CONCERN)
 
@@ -39,11 +43,21 @@ class _Strict(BaseModel):
 
 
 class WatchQuestion(_Strict):
-    """What a conversation is screened for: a question that is answered with yes or no, and what helps to answer it."""
+    """What a conversation is screened for: a question that is answered with yes or no, and what helps plain code."""
 
-    question: str = Field(min_length=8, max_length=400)
+    question: str
     keywords: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     examples: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_watch(self) -> Self:
+        _ = self.watch
+        return self
+
+    @cached_property
+    def watch(self) -> Watch:
+        """As an analyst is asked it. Raises ValueError for what nothing can be screened for."""
+        return Watch(self.question, self.keywords, self.examples)
 
 
 class Alerts(_Strict):
@@ -103,7 +117,9 @@ class Event(_Strict):
         if self.ends_at <= self.starts_at:
             raise ValueError("end must come after start: correct one of them")
         if (self.ends_at - self.starts_at).days >= LONGEST_DAYS:
-            raise ValueError(f"a window lasts at most {LONGEST_DAYS} days: bring end forward, or make two events")
+            raise ValueError(
+                f"a window lasts at most {LONGEST_DAYS} days: bring end forward, or make two events"
+            )
         return self
 
     @cached_property
@@ -160,7 +176,9 @@ def read_events(text: str, settings: Settings) -> Events:
     except tomllib.TOMLDecodeError as error:
         return Events(wrong=(Wrong(None, f"events.toml is not valid TOML: {error}"),))
     listed = table.pop("events", [])
-    wrong = [Wrong(None, f"events.toml: unknown key {name}: events are written as [[events]]") for name in table]
+    wrong = [
+        Wrong(None, f"events.toml: unknown key {name}: events are written as [[events]]") for name in table
+    ]
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         return Events(wrong=(Wrong(None, "events.toml: events are written as [[events]], each a table"),))
     names = Counter(each.get("name") for each in listed if isinstance(each.get("name"), str))
@@ -195,7 +213,7 @@ def _event(table: dict[str, Any], settings: Settings) -> Event | list[str]:
     if not event.languages:
         problems.append("field languages: is empty: name some, or leave it out for all")
     for number, watch in enumerate(event.watch, 1):
-        problems += _foreign(f"watch {number}: keywords", watch.keywords, known)
+        problems += _foreign(f"watch {number} keywords", watch.keywords, (*known, ANY))
     return problems or event
 
 

@@ -17,12 +17,15 @@ from clio_dagster.safety.events.concern import by_account, rise
 from clio_dagster.safety.events.definitions import KINDS
 from clio_dagster.safety.events.novelty import NOWHERE, SAMPLE, Neighbours, novel_below, share_of_accounts
 from clio_dagster.safety.events.rates import growth
-from clio_dagster.safety.events.reach import Reach, counts_within, reach_of, rows_within
+from clio_dagster.safety.events.reach import COUNTS, Reach, counts_within, reach_of, rows_within
 from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RISING_CONCERN
 from clio_dagster.tables import WITHHELD
 
 SAYS_IT_TOO = {NEW_TOPIC: (NEW_TOPIC,), GROWTH: (GROWTH, NEW_TOPIC), RISING_CONCERN: (RISING_CONCERN,)}
 """Earlier alerts after which a kind is not said of the same talk again: what is new grows at first."""
+
+
+_CONCERNS = {"topic": pl.String, "conversation_id": pl.String, "account": pl.String, "concerning": pl.Int8}
 
 
 def said(kind: str) -> str:
@@ -74,7 +77,8 @@ def gather(
     """The evidence of one date and event.
 
     `topics` and `members`: EVENT_TOPICS and EVENT_MEMBERS of the date. `window`: the screened conversations of the
-    window so far, in any order; `today`: all of the date, screened or not. `read` gives all of a day of the `baseline`.
+    window so far, in any order; `today`: all of the date, screened or not. `read` gives all of a day of the `baseline`;
+    where no day has any, nothing is found new or grown.
     `alerted`: by kind of alert, unit vectors of what the window's earlier alerts were about.
     """
     shown = topics.filter(pl.col("status") != WITHHELD).select("topic", "status")
@@ -82,7 +86,9 @@ def gather(
         window.conversations.select("conversation_id", "account", "date", "concerning")
         .with_row_index("row")
         .join(
-            members.filter("counted").select("conversation_id", "topic").join(shown.select("topic"), on="topic"),
+            members.filter("counted")
+            .select("conversation_id", "topic")
+            .join(shown.select("topic"), on="topic"),
             on="conversation_id",
             how="left",
             maintain_order="left",
@@ -116,6 +122,25 @@ def gather(
     )
 
 
+def alerted_vectors(
+    alerts: pl.DataFrame, members: pl.DataFrame, rows: pl.DataFrame, vectors: np.ndarray
+) -> dict[str, np.ndarray]:
+    """By kind of alert, the vectors of what the topics of earlier alerts held, on the date of each and since.
+
+    `alerts` and `members`: EVENT_ALERTS and EVENT_MEMBERS of the window's earlier dates; `rows`: conversation_id beside
+    each of `vectors`.
+    """
+    told = (
+        alerts.select("topic", "kind", pl.col("date").alias("since"))
+        .join(members.filter("counted"), on="topic")
+        .filter(pl.col("date") >= pl.col("since"))
+        .select("kind", "conversation_id")
+        .unique()
+        .join(rows.select("conversation_id").with_row_index("row"), on="conversation_id")
+    )
+    return {str(kind): vectors[of["row"].sort().to_numpy()] for (kind,), of in told.group_by("kind")}
+
+
 @dataclass(frozen=True)
 class _Before:
     """What the baseline comes to: counts within each topic's reach by day, concerns of accounts within it and of all,
@@ -133,20 +158,25 @@ def _before(
 ) -> _Before:
     random = np.random.default_rng([seed, 2])
     near = Neighbours(vectors)
-    counts, within, concerns, samples, sampled_on = [], [], [], [], []
+    counts: list[pl.DataFrame] = [pl.DataFrame(schema=COUNTS)]
+    within: list[pl.DataFrame] = [pl.DataFrame(schema=_CONCERNS)]
+    concerns: list[pl.DataFrame] = [pl.DataFrame(schema=_CONCERNS)]
+    samples, sampled_on = [vectors[:0]], []
     for number, day in enumerate(days):
         rows = read(day)
+        if not len(rows.vectors):
+            continue
         named = rows.conversations.select("conversation_id", "account", "concerning").with_row_index("row")
         near.show(rows.vectors)
         counts.append(counts_within(reach, rows.conversations, rows.vectors))
-        within.append(rows_within(reach, rows.vectors).join(named, on="row").drop("row"))
-        concerns.append(named.with_columns(pl.lit("").alias("topic")).drop("row"))
+        within.append(rows_within(reach, rows.vectors).join(named, on="row").select(*_CONCERNS))
+        concerns.append(named.with_columns(pl.lit("").alias("topic")).select(*_CONCERNS))
         drawn = random.permutation(len(rows.vectors))[: SAMPLE // len(days)]
         samples.append(rows.vectors[drawn])
         sampled_on += [number] * len(drawn)
     own = Neighbours(np.concatenate(samples))
-    for number, day in enumerate(days):
-        own.show(read(day).vectors, apart=np.array(sampled_on) == number)
+    for number in sorted(set(sampled_on)):
+        own.show(read(days[number]).vectors, apart=np.array(sampled_on) == number)
     return _Before(
         pl.concat(counts),
         by_account(pl.concat(within)),

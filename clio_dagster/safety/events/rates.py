@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+
 def growth(counts: pl.DataFrame, today: pl.DataFrame) -> pl.DataFrame:
     """Each topic's day against its baseline: topic, today, expected, factor, baseline_conversations, p_value.
 
@@ -54,7 +55,11 @@ def _dispersion() -> pl.Expr:
     """Pearson's chi-square of a topic's days over its degrees of freedom, at least 1; 1 where the topic has no day."""
     mean = pl.col("accounts").sum() * pl.col("all_accounts") / pl.col("all_accounts").sum()
     square = ((pl.col("accounts") - mean) ** 2 / mean).sum() / (pl.len() - 1)
-    return pl.when(pl.col("accounts").sum() > 0, pl.len() > 1).then(pl.max_horizontal(square, 1.0)).otherwise(1.0)
+    return (
+        pl.when(pl.col("accounts").sum() > 0, pl.len() > 1)
+        .then(pl.max_horizontal(square, 1.0))
+        .otherwise(1.0)
+    )
 
 
 def holm(p_values: pl.Series) -> pl.Series:

@@ -19,6 +19,16 @@ HALF = 0.5
 """The part of a topic's own conversations that lie within its reach."""
 
 
+COUNTS = {
+    "date": pl.Date,
+    "topic": pl.String,
+    "conversations": pl.Int64,
+    "accounts": pl.Int64,
+    "all_accounts": pl.Int64,
+}
+"""Columns of `counts_within`."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """Topics' unit centroids (k × dimensions, float32), and the least cosine at which a conversation is within each."""
@@ -81,6 +91,6 @@ def counts_within(reach: Reach, conversations: pl.DataFrame, vectors: np.ndarray
     return (
         every.join(counts, on=["date", "topic"], how="left")
         .with_columns(pl.col("conversations", "accounts").fill_null(0))
-        .select("date", "topic", "conversations", "accounts", "all_accounts")
+        .select(*COUNTS)
         .sort("date", "topic")
     )

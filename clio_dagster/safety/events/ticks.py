@@ -107,8 +107,14 @@ def decide(event: Event, now: datetime, known: Known, seen: Seen, settings: Sett
     until = [day for day in days if day <= today]
     slot = slot_of(event, now)
     is_due = not is_over and not seen.has_fired(slot)
-    changed = {day for day in until if day in known.content and known.content[day] != seen.content.get(str(day))}
-    due = {day for day in until if day == today or day in known.unmade} & known.content.keys() if is_due else set()
+    changed = {
+        day for day in until if day in known.content and known.content[day] != seen.content.get(str(day))
+    }
+    due = (
+        {day for day in until if day == today or day in known.unmade} & known.content.keys()
+        if is_due
+        else set()
+    )
     waiting = known.unread & {*until}
     if waiting and (seen.deferred is None or seen.deferred == slot):
         days_waited = ", ".join(str(day) for day in sorted(waiting))

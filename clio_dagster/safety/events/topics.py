@@ -207,7 +207,10 @@ def _figures(
         members.filter(pl.col("counted"), pl.col("day") == date)
         .join(open_, on="cluster_id")
         .group_by("topic")
-        .agg(pl.len().cast(pl.Int64).alias("conversations"), pl.col("account").n_unique().cast(pl.Int64).alias("accounts"))
+        .agg(
+            pl.len().cast(pl.Int64).alias("conversations"),
+            pl.col("account").n_unique().cast(pl.Int64).alias("accounts"),
+        )
         .with_columns(pl.lit(event).alias("event"), pl.lit(date).alias("date"))
     )
     drawn = shown(
