@@ -42,7 +42,7 @@ from clio_dagster.safety.events.topics import Namers
 from clio_dagster.safety.events.topics import event_topics as topics_of
 from clio_dagster.safety.events.windows import days_of
 from clio_dagster.safety.tables import EVENT_ALERTS, EVENT_CONVERSATIONS, EVENT_MEMBERS, EVENT_TOPICS
-from clio_dagster.tables import CLUSTERED_BY, EMBEDDINGS, FACETS, RAW_CONVERSATIONS
+from clio_dagster.tables import CLUSTERED_BY, EMBEDDINGS, FACETS, RAW_CONVERSATIONS, Table
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.readers import AnalystResource, identities
@@ -210,7 +210,7 @@ def event_topics(
             vectors,
             event=name,
             date=on,
-            previous=_before(site, EVENT_TOPICS.name, event, key, with_own=True),
+            previous=_before(site, EVENT_TOPICS, event, key, with_own=True),
             own=event.settings(site.settings),
             site=site.settings,
             key=site.settings.key,
@@ -234,7 +234,7 @@ def event_alerts(context: AssetExecutionContext, site: Site) -> Slices:
         event, on = event_of(site, name), date.fromisoformat(day)
         own = {"date": day, "event": name}
         rows, vectors = window_rows(site, event, key)
-        earlier = _before(site, EVENT_ALERTS.name, event, key)
+        earlier = _before(site, EVENT_ALERTS, event, key)
         before = baseline_days(event)
         evidence = gather(
             site.warehouse.read(EVENT_TOPICS, own),
@@ -243,7 +243,7 @@ def event_alerts(context: AssetExecutionContext, site: Site) -> Slices:
             today=whole_day(site, on),
             baseline=before,
             read=lambda each: whole_day(site, each),
-            alerted=alerted_vectors(earlier, _before(site, EVENT_MEMBERS.name, event, key), rows, vectors),
+            alerted=alerted_vectors(earlier, _before(site, EVENT_MEMBERS, event, key), rows, vectors),
             earlier=earlier,
             stood=site.warehouse.read(EVENT_ALERTS, own),
             on=on,
@@ -257,6 +257,7 @@ def event_alerts(context: AssetExecutionContext, site: Site) -> Slices:
                 on=on,
                 window_days=len(days_of(event, SETTINGS.tz)),
                 baseline_days=len(before),
+                least_accounts=event.settings(site.settings).min_accounts,
                 now=datetime.now(UTC),
             )
         }
@@ -264,7 +265,7 @@ def event_alerts(context: AssetExecutionContext, site: Site) -> Slices:
     return Slices(context, ALERTS_STAGE, site, make)
 
 
-def _before(site: Site, table: str, event: Event, key: str, *, with_own: bool = False) -> pl.DataFrame:
+def _before(site: Site, table: Table, event: Event, key: str, *, with_own: bool = False) -> pl.DataFrame:
     """Rows of an event's earlier dates in its window, and those of the date itself that an earlier run left."""
     days = until(event, key)
     return site.warehouse.read(

@@ -40,10 +40,19 @@ LANGUAGES = {"en": 0.6, "es": 0.4}
 
 WATCHED = "Is this conversation about voting, ballots or an election?"
 KEYWORDS = {
-    "en": ("vote", "votes", "voters", "voting", "ballot", "ballots", "election", "elections", "electoral", "polling"),
-    "es": ("votar", "voto", "votos", "votantes", "votación", "papeleta", "papeletas", "elecciones", "electoral",
-           "electorales"),
-}  # fmt: skip
+    "en": (
+        "vote*",
+        "voting",
+        "ballot*",
+        "election*",
+        "electoral",
+        "polls",
+        "polling",
+        "precinct*",
+        "candidate*",
+    ),
+    "es": ("vota*", "voto*", "papeleta*", "eleccion*", "elector*", "urna*", "candidat*"),
+}
 """A watch question that takes in what is written here, with the words by which plain code finds it."""
 
 

@@ -11,11 +11,10 @@ from datetime import date, datetime
 
 import polars as pl
 
-from clio_dagster.clusters.births import OWN_SHARE
 from clio_dagster.safety.events.concern import LEAST_RISE
 from clio_dagster.safety.events.definitions import KINDS, Alerts
 from clio_dagster.safety.events.evidence import SAYS_IT_TOO, Evidence, said
-from clio_dagster.safety.events.novelty import LEAST_SHARE, novelty
+from clio_dagster.safety.events.novelty import MOST, novelty
 from clio_dagster.safety.events.rates import holm
 from clio_dagster.safety.tables import EVENT_ALERTS, GROWTH, NEW_TOPIC, RISING_CONCERN
 
@@ -30,16 +29,17 @@ def event_alerts(
     on: date,
     window_days: int,
     baseline_days: int,
+    least_accounts: int,
     now: datetime,
 ) -> pl.DataFrame:
-    """The alerts of one date and event (EVENT_ALERTS), by topic and kind.
+    """The alerts of one date and event (EVENT_ALERTS), by topic and kind. `least_accounts`: what a topic needs.
 
     What most of a topic's accounts write about is not said again where an earlier date of the window has said it. An
     alert that stood before on this date keeps the time at which it was first seen.
     """
     tests = pl.concat(
         [
-            _new(evidence, baseline_days),
+            _new(evidence.accounts, baseline_days, least_accounts),
             _grown(evidence.growth, rules, baseline_days),
             _risen(evidence.rise),
         ]
@@ -51,7 +51,7 @@ def event_alerts(
     new = raised.filter(kind=NEW_TOPIC)["topic"]
     raised = raised.filter(~((pl.col("kind") == GROWTH) & pl.col("topic").is_in(new.implode())))
     return (
-        raised.join(evidence.own.drop("own_share"), on="topic", how="left", maintain_order="left")
+        raised.join(evidence.own, on="topic", how="left", maintain_order="left")
         .join(evidence.accounts.select("topic", "accounts"), on="topic", how="left", maintain_order="left")
         .join(
             evidence.growth.select("topic", "baseline_conversations"),
@@ -76,15 +76,13 @@ def event_alerts(
     )
 
 
-def _new(evidence: Evidence, baseline_days: int) -> pl.DataFrame:
-    """What is novel and was not there on the window's earlier days either: a fragment of what was is not new."""
-    is_new = pl.col("novel") >= LEAST_SHARE * pl.col("accounts")
+def _new(accounts: pl.DataFrame, baseline_days: int, least_accounts: int) -> pl.DataFrame:
+    """New is what as many accounts as a topic needs write and the baseline had not, though old talk lie beside it."""
     return (
-        novelty(evidence.accounts)
-        .join(evidence.own, on="topic")
+        novelty(accounts)
         .with_columns(
             pl.lit(NEW_TOPIC).alias("kind"),
-            (is_new & (pl.col("own_share") >= OWN_SHARE)).alias("is_large"),
+            (pl.col("novel") >= least_accounts).alias("is_large"),
             pl.format(
                 f"{{}} of its {{}} accounts of the day write what the {baseline_days} days before the window had not",
                 "novel",
@@ -123,7 +121,7 @@ def _already_said(evidence: Evidence) -> pl.DataFrame:
     """Topic and kind of what earlier dates have said: of the topic itself, or of what most of its accounts write."""
     accounts = evidence.accounts
     alike = [
-        accounts.filter(pl.col(said(kind)) >= LEAST_SHARE * pl.col("accounts")).select(
+        accounts.filter(pl.col(said(kind)) >= MOST * pl.col("accounts")).select(
             "topic", pl.lit(kind).alias("kind")
         )
         for kind in KINDS

@@ -46,7 +46,7 @@ class Evidence:
     """What the alerts of one date and event are drawn from.
 
     `topics`: topic and status of those that are not withheld. `own`: the day's own counted conversations of each:
-    topic, conversations, own_share (of its conversations of the window). `accounts`: from novelty.share_of_accounts, with `novel` and `said(kind)` for each kind.
+    topic, conversations. `accounts`: from novelty.share_of_accounts, with `novel` and `said(kind)` for each kind.
     `growth` and `rise` come from rates.py and concern.py. `earlier`: EVENT_ALERTS of the window's earlier dates,
     `stood` those of an earlier revision of the date.
     """
@@ -98,20 +98,17 @@ def gather(
     own = placed.filter(pl.col("date") == on).drop_nulls("topic")
     vectors = window.vectors[own["row"].to_numpy()]
     before = _before(reach, vectors, baseline, read, seed)
-    marks = {"novel": before.cosines < before.threshold}
+    marks: dict[str, np.ndarray] = {}
     for kind in KINDS:
         told = Neighbours(vectors)
         for other in SAYS_IT_TOO[kind]:
             told.show(alerted.get(other, vectors[:0]))
         marks[said(kind)] = (told.cosines >= before.threshold) & (told.cosines > NOWHERE)
+    # What an alert was about is not novel after it, beside whatever it comes.
+    marks["novel"] = (before.cosines < before.threshold) & ~marks[said(NEW_TOPIC)]
     return Evidence(
         topics=shown,
-        own=placed.drop_nulls("topic")
-        .group_by("topic")
-        .agg(
-            (pl.col("date") == on).sum().cast(pl.Int64).alias("conversations"),
-            (pl.col("date") == on).mean().alias("own_share"),
-        ),
+        own=own.group_by("topic").agg(pl.len().cast(pl.Int64).alias("conversations")),
         accounts=share_of_accounts(
             own.with_columns(pl.Series(name, mark, dtype=pl.Boolean) for name, mark in marks.items()), marks
         ),

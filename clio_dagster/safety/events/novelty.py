@@ -23,8 +23,8 @@ NEIGHBOURS = 3
 NOVEL_SHARE = 0.05
 """Part of the baseline's own conversations that are as far from the rest of it as a novel one."""
 
-LEAST_SHARE = 0.5
-"""Part of a topic's accounts of the day that must be novel for the topic to be new."""
+MOST = 0.5
+"""Part of what is asked about from which on it is most of it."""
 
 SAMPLE = 2_000
 """Baseline conversations, drawn at random, from which it is learned how near they lie to one another."""
@@ -70,7 +70,7 @@ def share_of_accounts(rows: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:
     names = list(marks)
     return (
         rows.group_by("topic", owner())
-        .agg(pl.col(names).cast(pl.Float64).mean() >= LEAST_SHARE)
+        .agg(pl.col(names).cast(pl.Float64).mean() >= MOST)
         .group_by("topic")
         .agg(pl.len().cast(pl.Int64).alias("accounts"), pl.col(names).sum().cast(pl.Int64))
         .sort("topic")
