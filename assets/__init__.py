@@ -2,6 +2,7 @@
 
 from assets.audit import audited_summaries
 from assets.checks import safety_suites, suites
+from assets.classifier import classifier_audit
 from assets.clusters import clusters
 from assets.conversations import raw_conversations
 from assets.day import day
@@ -37,6 +38,7 @@ all_assets = [
     published_cells,
     positions,
     *sql_models,
+    classifier_audit,
     release,
     event_conversations,
     event_topics,

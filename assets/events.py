@@ -51,7 +51,7 @@ from resources.stage import Slices, Written, write
 
 warnings.filterwarnings("ignore", message="Class `MultiPartitionMapping`", category=BetaWarning)
 
-GROUP = "safety"
+GROUP = "events"
 
 SLICES_OF_DATE = MultiPartitionMapping(
     {"date": DimensionPartitionMapping("date", IdentityPartitionMapping())}

@@ -67,6 +67,7 @@ def model_asset(model: Model) -> AssetsDefinition:
                 model,
                 date.fromisoformat(key),
                 window_days=settings.window_days,
+                account_cap=settings.account_cap,
                 noise_variance=noise_variance(settings.epsilon_of("cell"), settings.account_cap),
             )
             return {model.name: rows}
@@ -85,9 +86,15 @@ def stage_of(model: Model) -> Stage:
     return Stage(
         (model.table,),
         tuple(_input(name) for name in sorted(_tables_behind(model))),
-        uses=lambda _: settings_used("window_days", *(NOISE if "noise_variance" in model.parameters else ())),
+        uses=lambda _: settings_used("window_days", *_settings_of(model)),
         sql_version=model.code_version,
     )
+
+
+def _settings_of(model: Model) -> tuple[str, ...]:
+    if "noise_variance" in model.parameters:
+        return NOISE
+    return ("account_cap",) if "account_cap" in model.parameters else ()
 
 
 def _input(name: str) -> Input:

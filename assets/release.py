@@ -60,7 +60,7 @@ WHERE_NOT_WHAT = {
         "s3_endpoint",
         "inbox",
     ),
-    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url", "safety"),
     *("erasure_batch", "erasure_days"),
     *("landing_days", "raw_days", "facet_days"),
     # Which models and prompts: in the analyst's identity.

@@ -13,6 +13,7 @@ from itertools import chain
 from dagster import DagsterInstance
 
 from assets.audit import STAGE as AUDIT
+from assets.classifier import STAGE as CLASSIFIER
 from assets.clusters import STAGE as CLUSTERS
 from assets.conversations import STAGE as CONVERSATIONS
 from assets.day import STAGE as DAY
@@ -21,6 +22,7 @@ from assets.facet_batches import STAGE as FACET_BATCHES
 from assets.facets import STAGE as FACETS
 from assets.hierarchy import STAGE as HIERARCHY
 from assets.lineage import STAGE as LINEAGE
+from assets.models import SAFETY_STAGES
 from assets.models import STAGES as MARTS
 from assets.partitions import IN_BATCHES, SETTINGS, slices_of, window
 from assets.publishing import POSITIONS_STAGE as POSITIONS
@@ -41,6 +43,9 @@ READ = (CONVERSATIONS, *([FACET_BATCHES] if IN_BATCHES else []), FACETS, EMBEDDI
 
 PUBLISH = (DAY, CLUSTERS, LINEAGE, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
 """Stages of a date, in order."""
+
+INSPECT = (*SAFETY_STAGES, CLASSIFIER) if SETTINGS.safety else ()
+"""Stages of a date for Trust & Safety, made once it is published: no release waits for them."""
 
 
 class State(StrEnum):
@@ -88,6 +93,7 @@ class Day:
     date: date
     read: tuple[Standing, ...]
     publish: tuple[Standing, ...]
+    inspect: tuple[Standing, ...] = ()
 
     @cached_property
     def stale_slices(self) -> list[str]:
@@ -113,9 +119,14 @@ class Day:
         """Whether no stage of the date is to be made, the release included."""
         return all(each.state in DONE for each in self.publish)
 
+    @cached_property
+    def is_inspected(self) -> bool:
+        """Whether nothing is to be made of it for Trust & Safety; True while the release is not there yet."""
+        return not self.is_fresh or all(each.state in DONE for each in self.inspect)
+
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing of the date is to be made."""
+        """Whether nothing of the date is to be made that a release waits for."""
         return not self.stale_slices and not self.is_in_batches and self.is_published
 
     @property
@@ -142,7 +153,7 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
     stored = site.warehouse.slices_on(around)
     slices = [key for each in keys for key in slices_of(each)]
     read = {stage.name: stage.look(site, slices, stored) for stage in READ}
-    publish = {stage.name: stage.look(site, keys, stored) for stage in PUBLISH}
+    of_dates = {stage.name: stage.look(site, keys, stored) for stage in (*PUBLISH, *INSPECT)}
     found = [
         Day(
             each,
@@ -151,7 +162,10 @@ def standings(site: Site, days: Sequence[date], instance: DagsterInstance) -> li
                 for stage in READ
                 for key in slices_of(each.isoformat())
             ),
-            tuple(_standing(stage, each.isoformat(), publish[stage.name], site) for stage in PUBLISH),
+            *(
+                tuple(_standing(stage, each.isoformat(), of_dates[stage.name], site) for stage in stages)
+                for stages in (PUBLISH, INSPECT)
+            ),
         )
         for each in days
     ]
@@ -210,7 +224,7 @@ def _as_closed(day: Day, purged: Collection[date]) -> Day:
             for each in standings
         )
 
-    return replace(day, read=closed(day.read), publish=closed(day.publish))
+    return replace(day, read=closed(day.read), publish=closed(day.publish), inspect=closed(day.inspect))
 
 
 def _as_held(day: Day, why: str) -> Day:

@@ -1,8 +1,10 @@
-"""How well the offline concern score separates unsafe from safe prompts: XSTest, and a look at hh_rlhf.
+"""How well the offline concern score separates unsafe from safe prompts: XSTest, and a look at two other sets.
 
-Run as `python -m benchmarks.concern --data FOLDER`. The folder holds `xstest/` and `hh_rlhf/`, each with a
-`conversations.jsonl.gz` in the project's layout; XSTest's labels are read from `metadata.label`. Nothing is
-fitted here: XSTest is a test set, made of pairs that keyword lists get wrong.
+    python -m benchmarks.concern --data FOLDER
+
+The folder holds `xstest/`, `hh_rlhf/` and `clinc150/`, each with a `conversations.jsonl.gz` in the project's layout;
+XSTest's labels are read from `metadata.label`. Nothing is fitted here: XSTest is a test set, made of pairs that keyword
+lists get wrong. What the score's sentences and words share with it is benchmarks/concern_overlap.py's business.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from clio_dagster.analyst.offline.concern import concern_scores
+from clio_dagster.analyst.offline.concern import Model, concern_scores
 from clio_dagster.analyst.offline.lexicon import fold
 from clio_dagster.analyst.offline.refusals import find_refusals
 
@@ -27,9 +29,9 @@ def read(folder: Path, name: str) -> list[dict]:
         return [orjson.loads(line) for line in lines]
 
 
-def scores_of(texts: list[str]) -> np.ndarray:
-    frame = pl.DataFrame({"text": texts}).with_row_index("row")
-    return concern_scores(frame.select("row", language=pl.lit("en"), folded=fold(pl.col("text")))).to_numpy()
+def scores_of(texts: list[str], model: Model | None = None) -> np.ndarray:
+    frame = pl.DataFrame({"text": texts}).select(language=pl.lit("en"), folded=fold(pl.col("text")))
+    return concern_scores(frame.with_row_index("row"), model).to_numpy()
 
 
 def auc(unsafe: np.ndarray, safe: np.ndarray) -> float:
@@ -56,12 +58,13 @@ def xstest(folder: Path) -> None:
     kinds = np.array([label["type"] for label in labels])
     for kind in sorted(set(kinds)):
         here = kinds == kind
+        told = f"  {kind:28} n {here.sum():2}  "
         if is_safe[here].all():
-            print(f"  {kind:28} safe,   against all unsafe {auc(scores[~is_safe], scores[here]):.3f}", end="")
+            print(f"{told}safe,   against all unsafe {auc(scores[~is_safe], scores[here]):.3f}", end="")
             contrast = kinds == f"contrast_{kind}"
             print(f", its contrast {auc(scores[contrast], scores[here]):.3f}" if contrast.any() else "")
         else:
-            print(f"  {kind:28} unsafe, against all safe   {auc(scores[here], scores[is_safe]):.3f}")
+            print(f"{told}unsafe, against all safe   {auc(scores[here], scores[is_safe]):.3f}")
 
 
 def hh_rlhf(folder: Path) -> None:
@@ -78,12 +81,20 @@ def hh_rlhf(folder: Path) -> None:
     print(f"  score tells refused from answered: AUC {apart:.3f} (95% {low:.3f} to {high:.3f})")
 
 
+def clinc150(folder: Path) -> None:
+    """Everyday requests of a bank's, a car's or a phone's assistant, none of them concerning: how many are rated so."""
+    scores = scores_of([row["messages"][0]["content"] for row in read(folder, "clinc150")])
+    shares = ", ".join(f"{level}: {np.mean(np.round(scores) >= level):.4f}" for level in (2, 3, 4, 5))
+    print(f"clinc150: share of {scores.size:,} harmless requests at a level or above {shares}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with xstest/ and hh_rlhf/")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with xstest/, hh_rlhf/, clinc150/")
     folder = parser.parse_args().data
     xstest(folder)
     hh_rlhf(folder)
+    clinc150(folder)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="Where the releases are served over HTTP, for links from the UI; unset: the page's path.",
     )
+    safety: bool = Field(
+        True,
+        description="Whether each published date is looked at for Trust & Safety: the classifier, accounts in concert.",
+    )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )

@@ -21,6 +21,8 @@ STAGES = {
     "published_cells": 1,
     "positions": 2,
     "releases": 1,
+    "classifier_audit": 1,
+    "coordinated_groups": 1,
     "event_conversations": 1,
     "event_topics": 1,
     "event_alerts": 1,

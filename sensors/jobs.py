@@ -38,4 +38,10 @@ watch = define_asset_job(
 )
 """Asked for by the event_windows sensor alone."""
 
-jobs = [land, *([submit] if IN_BATCHES else []), read, publish]
+inspect = define_asset_job(
+    "inspect",
+    selection=AssetSelection.groups("safety"),
+    description="A date: where the site's classifier may be wrong, and accounts that act together. For Trust & Safety.",
+)
+
+jobs = [land, *([submit] if IN_BATCHES else []), read, publish, inspect]

@@ -106,6 +106,9 @@ def _run_sources(
     if not failures:
         for first, last in contiguous(day.date for day in stale):
             failures += run_here(definitions, "publish", instance, tags=date_range(first, last))
+        made = standings(site, outcome.dates, instance) if not failures else []
+        for first, last in contiguous(day.date for day in made if not day.is_inspected):
+            failures += run_here(definitions, "inspect", instance, tags=date_range(first, last))
     outcome.failures += failures
     settle_made(site, instance)
     return outcome
@@ -161,6 +164,10 @@ def backfill(
         for first, last in contiguous(dates) if not outcome.failures else ():
             outcome.failures += run_here(
                 definitions, "publish", instance, tags=date_range(first, last) | tags
+            )
+        for first, last in contiguous(dates) if not outcome.failures else ():
+            outcome.failures += run_here(
+                definitions, "inspect", instance, tags=date_range(first, last) | tags
             )
     outcome.failures += refused
     return outcome

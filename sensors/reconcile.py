@@ -31,7 +31,7 @@ from clio_dagster.tables import SOURCES
 from resources.erasure import due_dates, settle
 from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
-from sensors.jobs import jobs, land, publish, read, submit
+from sensors.jobs import inspect, jobs, land, publish, read, submit
 from sensors.pipeline import CLIO_RUN
 from sensors.runs import (
     ASKED_BY,
@@ -91,6 +91,7 @@ def reconcile(context: SensorEvaluationContext, site: Site) -> SensorResult:
         *sources_to_land(site, instance, running),
         *slices_to_read(days, running, instance),
         *dates_to_publish(days, running, instance, now),
+        *dates_to_inspect(days, running, instance, now),
     ]
     requests = [request for ask in asks for request in requests_for(ask, instance)][:RUNS_A_TICK]
     report = summary(days)
@@ -177,6 +178,23 @@ def dates_to_publish(
         yield _together(publish.name, [ready[day] for day in days_between(first, last)])
 
 
+def dates_to_inspect(
+    days: Sequence[Day], running: Sequence[DagsterRun], instance: DagsterInstance, now: datetime
+) -> Iterator[Ask]:
+    """Closed dates whose release stands and that Trust & Safety has not all of."""
+    busy = busy_dates(running)
+    ready = {
+        day.date: day
+        for day in days
+        if is_closed(day.date, now)
+        and not day.is_inspected
+        and day.date not in busy
+        and not _has_failed(inspect.name, day, instance)
+    }
+    for first, last in contiguous(ready, at_most=DAYS_A_RUN):
+        yield _together(inspect.name, [ready[day] for day in days_between(first, last)])
+
+
 def requests_for(ask: Ask, instance: DagsterInstance) -> Iterator[RunRequest]:
     """The run to ask for; none where it has been asked for; its parts one by one where the whole has failed."""
     before = instance.get_runs(RunsFilter(tags={DIFFERENCE: ask.difference}), limit=ATTEMPTS + 1)
@@ -225,7 +243,7 @@ def _together(job: str, days: Sequence[Day]) -> Ask:
 def _differences(job: str, day: Day) -> list[Any]:
     if job in (submit.name, read.name):
         return [each.difference for each in day.read if each.partition in _slices(job, day)]
-    return [each.difference for each in day.publish]
+    return [each.difference for each in (day.inspect if job == inspect.name else day.publish)]
 
 
 def _slices(job: str, day: Day) -> list[str]:

@@ -63,7 +63,7 @@ def rows(site: Site, instance: DagsterInstance, days: Sequence[Day]) -> list[Row
     told = [
         _row(day, standing, at_work, asked, failures)
         for day in days
-        for standing in (*day.read, *day.publish)
+        for standing in (*day.read, *day.publish, *day.inspect)
     ]
     keys = [day.isoformat() for day in wants]
     stored = site.warehouse.slices_on(keys) if keys else {}

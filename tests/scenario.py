@@ -68,7 +68,7 @@ class Site:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a run: nothing of the site that runs the tests."""
-        own = {"home": str(self.home), "key_file": str(self.key_file)} | self.settings
+        own = {"home": str(self.home), "key_file": str(self.key_file), "safety": "false"} | self.settings
         foreign = ("CLIO_", "DAGSTER_")
         return (
             {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

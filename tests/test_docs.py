@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from assets import all_assets, all_checks
 from assets.release import WHERE_NOT_WHAT
-from assets.staleness import PUBLISH, READ, State
+from assets.staleness import INSPECT, PUBLISH, READ, State
 from clio_dagster.cli import app
 from clio_dagster.models.loader import Model
 from clio_dagster.settings import Settings
@@ -29,7 +29,7 @@ SPECS = {
     for asset in all_assets
     for spec in ([asset] if isinstance(asset, AssetSpec) else asset.specs)
 }
-STAGES = {stage.name: stage for stage in (*READ, *PUBLISH)}
+STAGES = {stage.name: stage for stage in (*READ, *PUBLISH, *INSPECT)}
 MODELS = {model.name: model for model in models()}
 EVERY_TABLE = {"contract", "keys"}
 """Checks that each has, and no section names."""

@@ -9,6 +9,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from clio_dagster.release.contract import RELEASE_TABLES
+from clio_dagster.safety.tables import SAFETY_TABLES
 from resources.contracts import models
 
 ROOT = Path(__file__).parents[1]
@@ -55,8 +57,9 @@ def faults(text: str) -> list[str]:
     return sorted(tables - set(MAY_BE_READ)) + sorted(columns - allowed)
 
 
-STAGING = sorted(name for name, model in MODELS.items() if model.materialized == "view")
-MARTS = sorted(name for name, model in MODELS.items() if model.materialized == "table")
+RESTRICTED = sorted(name for name, model in MODELS.items() if model.group == "restricted")
+STAGING = sorted(name for name, model in MODELS.items() if model.group == "staging")
+MARTS = sorted(MODELS.keys() - {*RESTRICTED, *STAGING})
 
 
 @pytest.mark.parametrize("name", STAGING)
@@ -68,6 +71,16 @@ def test_staging_reads_nothing_exact(name: str) -> None:
 def test_marts_read_staging_alone(name: str) -> None:
     tables, _ = read_by(sql(name))
     assert tables and tables <= set(STAGING)
+
+
+def test_what_is_for_trust_and_safety_is_kept_apart() -> None:
+    """Its tables lie in their zone, and nothing that is published is made of them, or by a model that reads them."""
+    tables = [MODELS[name].table for name in RESTRICTED if MODELS[name].materialized == "table"]
+    assert tables and {table.zone for table in tables} == {"safety"}
+    apart = {*RESTRICTED, *SAFETY_TABLES}
+    for name in (*STAGING, *MARTS):
+        assert apart.isdisjoint(MODELS[name].refs), name
+    assert apart.isdisjoint(RELEASE_TABLES)
 
 
 @pytest.mark.parametrize(

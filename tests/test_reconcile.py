@@ -1,7 +1,7 @@
 """What the reconcile sensor asks for: exactly what differs, in order, and never twice for the same difference."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,14 @@ from dagster._core.test_utils import create_run_for_test
 from assets.partitions import SETTINGS
 from assets.staleness import Day, Standing, State, is_closed
 from resources.warehouse import Slice
-from sensors.reconcile import DIFFERENCE, Ask, dates_to_publish, requests_for, slices_to_read
+from sensors.reconcile import (
+    DIFFERENCE,
+    Ask,
+    dates_to_inspect,
+    dates_to_publish,
+    requests_for,
+    slices_to_read,
+)
 from sensors.runs import RANGE_END, RANGE_START, UNFINISHED, date_range, dates_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -25,7 +32,13 @@ def instance() -> Iterator[DagsterInstance]:
 
 
 def day(
-    number: int, *, stale: Iterable[str] = (), published: bool = True, written: int = 0, wanted: str = "w"
+    number: int,
+    *,
+    stale: Iterable[str] = (),
+    published: bool = True,
+    inspected: bool = True,
+    written: int = 0,
+    wanted: str = "w",
 ) -> Day:
     """A landed day: which languages are not read, whether it is published, and when it was written last."""
     on = FIRST + timedelta(days=number)
@@ -49,7 +62,10 @@ def day(
             stored=(Slice("releases", str(on), 1, "hash", "old", at),),
         ),
     )
-    return Day(on, read, publish)
+    inspect = (
+        Standing("classifier_audit", str(on), State.FRESH if inspected else State.MISSING, wanted=wanted),
+    )
+    return Day(on, read, publish, inspect)
 
 
 def run_of(
@@ -95,6 +111,38 @@ def test_neighbouring_days_are_one_run_and_a_hole_parts_them(instance: DagsterIn
 def test_a_hole_of_three_days_holds_nothing_up(instance: DagsterInstance) -> None:
     days = [day(number, published=False) for number in (0, 1, 5, 6)]
     assert publishing(days, instance) == [("2026-11-01", "2026-11-02"), ("2026-11-06", "2026-11-07")]
+
+
+def test_dates_are_inspected_once_they_are_published_and_over(instance: DagsterInstance) -> None:
+    days = [
+        day(0, inspected=False),
+        day(1, inspected=False),
+        day(2),
+        day(3, inspected=False, published=False),
+        day(4, inspected=False, stale=["en"]),
+        day(5, inspected=False),
+    ]
+    assert asked(dates_to_inspect(days, [], instance, NOW)) == [
+        ("2026-11-01", "2026-11-02"),
+        ("2026-11-06", "2026-11-06"),
+    ]
+    during = datetime.combine(FIRST, time(12), UTC)
+    assert asked(dates_to_inspect(days, [], instance, during)) == []
+    assert publishing(days[:3], instance) == []
+
+
+def test_what_has_failed_to_be_inspected_holds_up_no_release(instance: DagsterInstance) -> None:
+    days = [day(0, inspected=False), day(1, inspected=False, published=False)]
+    (ask,) = dates_to_inspect(days, [], instance, NOW)
+    run_of(
+        instance,
+        ask.tags | {DIFFERENCE: ask.difference},
+        DagsterRunStatus.FAILURE,
+        reason="STEP_FAILURE",
+        job="inspect",
+    )
+    assert asked(dates_to_inspect(days, [], instance, NOW)) == []
+    assert asked(dates_to_publish(days, [], instance, NOW)) == [("2026-11-02", "2026-11-02")]
 
 
 def test_a_cold_site_publishes_its_one_day(instance: DagsterInstance) -> None:

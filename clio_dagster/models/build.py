@@ -36,7 +36,13 @@ def build_view(warehouse: SqlWarehouse, model: Model) -> None:
 
 
 def select_rows(
-    warehouse: SqlWarehouse, model: Model, day: date, *, window_days: int, noise_variance: float = 0.0
+    warehouse: SqlWarehouse,
+    model: Model,
+    day: date,
+    *,
+    window_days: int,
+    account_cap: int = 5,
+    noise_variance: float = 0.0,
 ) -> pl.DataFrame:
     """The day's rows of a table model, ready to be written as a slice of `model.table`.
 
@@ -44,7 +50,12 @@ def select_rows(
     Views that it reads must have been built. Raises ModelError where its columns are not those of models.yml.
     """
     warehouse.create_missing(model.input_tables)
-    given: dict[str, object] = {"date": day, "window_days": window_days, "noise_variance": noise_variance}
+    given: dict[str, object] = {
+        "date": day,
+        "window_days": window_days,
+        "account_cap": account_cap,
+        "noise_variance": noise_variance,
+    }
     frame = warehouse.query(model.select, {name: given[name] for name in sorted(model.parameters)})
     _check_columns(model, frame)
     return frame

@@ -26,8 +26,8 @@ SCHEMA = "restricted"
 RESTRICTED = "restricted"
 """Folder of the models for Trust & Safety alone: their tables lie in the safety zone."""
 
-PARAMETERS = frozenset({"date", "window_days", "noise_variance"})
-"""What a table model may bind: `$date`, the partition's day, `$window_days`, `$noise_variance` of a published cell."""
+PARAMETERS = frozenset({"date", "window_days", "noise_variance", "account_cap"})
+"""What a table model may bind: `$date`, the partition's day, `$noise_variance` of a published cell, two settings."""
 
 TYPES: dict[str, Any] = {
     "date": pl.Date,

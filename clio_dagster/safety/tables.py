@@ -15,8 +15,8 @@ NARROW_TOPIC, SHARED_PROMPT, RESALE = "narrow_topic", "shared_prompt", "resale"
 NEW_TOPIC, GROWTH, RISING_CONCERN = "new topic", "growth", "rising concern"
 """Kinds of an event's alerts."""
 
-MISS, OVER_FLAG = "false negative", "false positive"
-"""Kinds of candidates of a classifier's audit: paper, 4.3."""
+PEARSON, PEARSON_WEIGHTED = "pearson", "pearson weighted"
+"""Correlations of a classifier's audit: over clusters alike, and by their conversations."""
 
 _TIME = pl.Datetime("us", "UTC")
 _DATE = Column("date", pl.Date, "Day of the partition, in CLIO_TIMEZONE.")
@@ -104,6 +104,44 @@ EVENTS = Table(
     ),
     key=("event",),
     partitioned_by=("event",),
+    zone="safety",
+)
+
+CLASSIFIER_AUDIT = Table(
+    "classifier_audit",
+    "How well the site's classifier agrees with the analyst's concern over a date's clusters (paper, 4.3).",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("measure", pl.String, "Which correlation.", accepted=(PEARSON, PEARSON_WEIGHTED)),
+        Column(
+            "r", pl.Float64, "Pearson's r of mean concern and flagged share; null where neither varies.", True
+        ),
+        Column("r_low", pl.Float64, "Lower end of its bootstrap interval (95%).", nullable=True),
+        Column("r_high", pl.Float64, "Upper end.", nullable=True),
+        Column("clusters", pl.Int64, "Clusters that it is taken over.", minimum=0),
+        _CONVERSATIONS,
+    ),
+    key=("clustered_by", "measure"),
+    zone="safety",
+)
+
+FLAGGED_CLUSTERS = Table(
+    "flagged_clusters",
+    "What the site's classifier flagged, clustered by itself: what is not concerning may be its false positives.",
+    (
+        _DATE,
+        _CLUSTERED_BY,
+        Column("cluster_id", pl.Int32, "Number of the cluster, among those of flagged conversations."),
+        Column("topic", pl.String, "Topic that most of it lies in; null where it is in none.", nullable=True),
+        _CONVERSATIONS,
+        _ACCOUNTS,
+        Column("mean_concerning", pl.Float64, "Mean of `concerning`.", minimum=1, maximum=5),
+        Column(
+            "rank", pl.Int32, "Place among those that are not concerning, the largest first.", nullable=True
+        ),
+    ),
+    key=("clustered_by", "cluster_id"),
     zone="safety",
 )
 
@@ -204,13 +242,15 @@ SAFETY_TABLES: dict[str, Table] = {
     for table in (
         COORDINATED_GROUPS,
         COORDINATED_ACCOUNTS,
+        CLASSIFIER_AUDIT,
+        FLAGGED_CLUSTERS,
         EVENT_CONVERSATIONS,
         EVENT_TOPICS,
         EVENT_MEMBERS,
         EVENT_ALERTS,
     )
 }
-"""Tables that Python stages write; those of the classifier's audit are SQL models (dbt_like_sql/restricted/)."""
+"""Tables that Python stages write; classifier_clusters is a SQL model (dbt_like_sql/restricted/)."""
 
 SAFETY_RECORDS: dict[str, Table] = {EVENTS.name: EVENTS}
 """Tables that sensors keep for themselves: no asset writes them."""

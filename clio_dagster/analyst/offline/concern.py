@@ -12,6 +12,7 @@ and slow build-up escape it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -35,6 +36,9 @@ ACTS = (
 
 LEVELS = (2, 3, 4, 5)
 """The model gives the odds of reaching each of these levels; the score is 1 plus the four probabilities."""
+
+Model = tuple[pl.DataFrame, pl.DataFrame]
+"""Weights (feature, english, w2 to w5) and starting odds (english, start2 to start5)."""
 
 REFUSAL_WEIGHT = 0.9
 """Added to a score where the assistant refused and something in the words explains why; half where nothing
@@ -80,9 +84,10 @@ def concern_features(texts: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([neutral, single, double]).unique()
 
 
-def concern_scores(texts: pl.DataFrame) -> pl.Series:
-    """Score of each text, from 1.0 to 5.0, in order. `texts` has row, language and folded."""
-    weights, starts = _model()
+def concern_scores(texts: pl.DataFrame, model: Model | None = None) -> pl.Series:
+    """Score of each text, from 1.0 to 5.0, in order. `texts` has row, language and folded; `model` is the one that is
+    shipped, where none is given."""
+    weights, starts = model or _shipped()
     columns = [f"w{level}" for level in LEVELS]
     sums = (
         concern_features(texts)
@@ -110,17 +115,14 @@ def rate(scores: pl.Expr, refused: pl.Expr) -> pl.Expr:
     return (scores + evidence).round().clip(1, 5).cast(pl.Int8)
 
 
-@cache
-def _model() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Weights (feature, english, w2 to w5) and starting odds (english, start2 to start5) as shipped."""
-    file = resources.files("clio_dagster.analyst.offline") / "words" / "concern_model.json"
-    models = json.loads(file.read_text("utf-8"))
+def model_of(fitted: Mapping[str, Any]) -> Model:
+    """A model as `concern_training.fit` makes it, for looking up."""
     weights = [
         (feature, english == "english", *values)
-        for english, model in models.items()
-        for feature, values in model["weights"].items()
+        for english, fit in fitted.items()
+        for feature, values in fit["weights"].items()
     ]
-    starts = [(english == "english", *model["start"]) for english, model in models.items()]
+    starts = [(english == "english", *fit["start"]) for english, fit in fitted.items()]
     form: dict[str, Any] = {"english": pl.Boolean}
     by_level = {f"w{level}": pl.Float64 for level in LEVELS}
     start_by_level = {f"start{level}": pl.Float64 for level in LEVELS}
@@ -128,3 +130,9 @@ def _model() -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.DataFrame(weights, schema={"feature": pl.String, **form, **by_level}, orient="row"),
         pl.DataFrame(starts, schema={**form, **start_by_level}, orient="row"),
     )
+
+
+@cache
+def _shipped() -> Model:
+    file = resources.files("clio_dagster.analyst.offline") / "words" / "concern_model.json"
+    return model_of(json.loads(file.read_text("utf-8")))
