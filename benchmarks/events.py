@@ -1,17 +1,16 @@
-"""An election window by offline analyst: when each new topic is found, and how often windows without any raise an alert.
+"""An election window, by the offline analyst: when each new topic is found, and how often nothing raises an alert.
 
     python -m benchmarks.events                       five elections and ten windows in which nothing begins
     python -m benchmarks.events --seeds 1 --nulls 3   a short one
 
 Every day is looked at once, when it is over, through the functions that the assets call. An alert is of a planted topic
-where at least ENOUGH of the day's conversations in it are, else of what most of them are of. Seeds below 100 were
+where at least ENOUGH of the day's conversations in it are, else of what most of them are of. Seeds below 200 were
 looked at while the method was made: they are not used here.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import math
 import tempfile
 import time
@@ -19,7 +18,6 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import orjson
 import polars as pl
 
 from clio_dagster.evaluation.pipeline import Site, read, site_of
@@ -34,9 +32,10 @@ from clio_dagster.synthetic.election import (
     WATCHED,
     WINDOW_DAYS,
     Election,
+    as_landed,
     generate,
 )
-from clio_dagster.tables import RAW_CONVERSATIONS, WITHHELD
+from clio_dagster.tables import WITHHELD
 
 A_DAY = 570
 """Ordinary conversations a day: 12,000 over three weeks."""
@@ -44,14 +43,14 @@ A_DAY = 570
 ENOUGH = 8
 """Conversations, as many as the event asks for accounts."""
 
-FIRST_SEED, NULL_SEED = 101, 1_000
+FIRST_SEED, NULL_SEED = 201, 1_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=5, help="elections, with seeds from 101")
+    parser.add_argument("--seeds", type=int, default=5, help="elections, with seeds from 201")
     parser.add_argument("--nulls", type=int, default=10, help="windows in which nothing begins")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -116,7 +115,7 @@ class _Corpus:
             self.election: Election = generate(
                 path, conversations=A_DAY * days, seed=seed, days=days, new=new
             )
-            raw = _raw(path)
+            raw = as_landed(path)
         self.rows, self.vectors, _ = read(raw, self.site.honest, self.site)
         asked = raw.join(
             self.rows.select("conversation_id").with_columns(
@@ -191,28 +190,6 @@ def _event(first: date) -> Event:
         baseline_days=BASELINE_DAYS,
         min_conversations=15,
         min_accounts=8,
-    )
-
-
-def _raw(path: Path) -> pl.DataFrame:
-    """tables.RAW_CONVERSATIONS of a corpus, accounts as they are."""
-    with gzip.open(path) as file:
-        records = [orjson.loads(line) for line in file]
-    return pl.DataFrame(
-        [
-            {
-                "conversation_id": each["conversation_id"],
-                "account": each["account_id"],
-                "started_at": datetime.fromisoformat(each["started_at"]),
-                "date": datetime.fromisoformat(each["started_at"]).date(),
-                "language": each["metadata"]["label"]["language"],
-                "turns": len(each["messages"]),
-                "messages": [{"role": one["role"], "text": one["content"]} for one in each["messages"]],
-                "flagged": None,
-            }
-            for each in records
-        ],
-        schema=RAW_CONVERSATIONS.schema,
     )
 
 

@@ -70,7 +70,6 @@ def test_an_event_is_stored_and_read_back_as_it_was() -> None:
         ("question", "query", "field watch 1 question: is missing"),
         ('"ballot"', '"…"', "has no letter and no digit"),
         ("[[events.watch]]", "[events.alerts]\nalpha = 2\n[[events.watch]]", "field alerts alpha: "),
-        ("[[events]]", "colour = 1\n[[events]]", "unknown key colour: events are written as [[events]]"),
         ('name = "', 'name = ""', "events.toml is not valid TOML"),
     ],
 )
@@ -85,6 +84,14 @@ def test_a_wrong_event_leaves_the_others_as_they_are() -> None:
     assert [event.name for event in found.valid] == ["election-2026"]
     assert [each.event for each in found.wrong] == ["world-cup"]
     assert found.names_all
+
+
+def test_a_key_that_is_no_event_is_told_and_may_hide_one() -> None:
+    found = read_events(VOTE + "[[event]]\nname = 'storm'\n", SETTINGS)
+    assert [each.why for each in found.wrong] == [
+        "events.toml: unknown key event: events are written as [[events]]"
+    ]
+    assert not found.names_all
 
 
 def test_one_name_twice_is_no_event_at_all_and_one_without_a_name_may_be_any() -> None:

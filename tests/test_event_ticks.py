@@ -61,7 +61,9 @@ def test_a_whole_window_fires_once_a_slot_and_says_why_it_does_not() -> None:
     assert daemon.why == "election-2026 is up to date; its next look is in 1 min"
     assert daemon.through(every(MINUTE, start + HOUR, end - MINUTE)) == 41
     assert daemon.tick(end) == []
-    assert daemon.why == "election-2026 is over; what comes late for its days is taken up for another 2 days 0 h"
+    assert (
+        daemon.why == "election-2026 is over; what comes late for its days is taken up for another 2 days 0 h"
+    )
     assert daemon.tick(end + LATE) == []
     assert daemon.why == "election-2026 ended 2 days 0 h ago"
     assert {ask.last for ask in daemon.runs.values()} == {*DAYS}
@@ -114,7 +116,9 @@ def test_a_clock_that_jumps_ahead_fires_once_and_back_again_goes_on_as_usual() -
     daemon.tick(start)
     assert len(daemon.tick(start + 9 * HOUR)) == 1
     assert daemon.tick(start + 9 * HOUR + MINUTE) == []
-    assert daemon.through(every(HOUR, start + HOUR, start + 10 * HOUR)) == 9  # all but the tenth, which was fired
+    assert (
+        daemon.through(every(HOUR, start + HOUR, start + 10 * HOUR)) == 9
+    )  # all but the tenth, which was fired
 
 
 def test_a_window_across_daylight_saving_time_fires_once_an_elapsed_hour() -> None:

@@ -1,4 +1,4 @@
-"""An election in made-up conversations: weeks of ordinary ones, talk of voting throughout, and what begins in its window.
+"""An election in made-up conversations: weeks of ordinary ones, talk of voting throughout, and what its window brings.
 
 Three topics begin on different days of the window, one of them harmful; the days before it know nothing of them.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from clio_dagster.synthetic.accounts import simulate
 from clio_dagster.synthetic.corpus import REFUSED_SHARE, _first_message, _messages
 from clio_dagster.synthetic.grammar import Bound
 from clio_dagster.synthetic.topics import Topic, load_election, load_languages
+from clio_dagster.tables import RAW_CONVERSATIONS
 
 FIRST_DAY = date(2026, 10, 20)
 BASELINE_DAYS, WINDOW_DAYS = 14, 7
@@ -100,6 +101,28 @@ def generate(
         for record in _records(plan, Random(seed)):
             file.write(orjson.dumps(record) + b"\n")
     return Election(plan, tuple(every), tuple(window))
+
+
+def as_landed(path: Path) -> pl.DataFrame:
+    """tables.RAW_CONVERSATIONS of a corpus, by time; accounts, languages and days (UTC) as they were planned."""
+    with gzip.open(path) as file:
+        records = [orjson.loads(line) for line in file]
+    return pl.DataFrame(
+        [
+            {
+                "conversation_id": each["conversation_id"],
+                "account": each["account_id"],
+                "started_at": (began := datetime.fromisoformat(each["started_at"])),
+                "date": began.date(),
+                "language": each["metadata"]["label"]["language"],
+                "turns": len(each["messages"]),
+                "messages": [{"role": one["role"], "text": one["content"]} for one in each["messages"]],
+                "flagged": None,
+            }
+            for each in records
+        ],
+        schema=RAW_CONVERSATIONS.schema,
+    )
 
 
 def _plan(total: int, rng: np.random.Generator, days: Sequence[date], window: Sequence[date]) -> pl.DataFrame:

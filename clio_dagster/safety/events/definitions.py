@@ -24,7 +24,6 @@ from clio_dagster.safety.events.windows import instant_of
 from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RISING_CONCERN
 from clio_dagster.settings import Settings
 
-
 ANY = "any"
 """The language of keywords that are looked for in every language."""
 

@@ -1,7 +1,6 @@
 """What the alerts of a day are drawn from: the day's own conversations of each topic, held against the baseline days.
 
-The baseline is read a day at a time, twice, and none of it is held but counts, concerns and a sample: what lies within a
-topic's reach and near its conversations at first, then how near the sample lies to the other days.
+The baseline is read a day at a time, and nothing of it is held but counts, concerns and a sample.
 """
 
 from __future__ import annotations
@@ -15,7 +14,14 @@ import polars as pl
 
 from clio_dagster.safety.events.concern import by_account, rise
 from clio_dagster.safety.events.definitions import KINDS
-from clio_dagster.safety.events.novelty import NOWHERE, SAMPLE, Neighbours, novel_below, share_of_accounts
+from clio_dagster.safety.events.novelty import (
+    COMPARED,
+    Pool,
+    accounts_of,
+    is_novel,
+    is_told,
+    usual_surprise,
+)
 from clio_dagster.safety.events.rates import growth
 from clio_dagster.safety.events.reach import COUNTS, Reach, counts_within, reach_of, rows_within
 from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RISING_CONCERN
@@ -46,7 +52,7 @@ class Evidence:
     """What the alerts of one date and event are drawn from.
 
     `topics`: topic and status of those that are not withheld. `own`: the day's own counted conversations of each:
-    topic, conversations. `accounts`: from novelty.share_of_accounts, with `novel` and `said(kind)` for each kind.
+    topic, conversations. `accounts`: from novelty.accounts_of, with `novel` and `said(kind)` for each kind.
     `growth` and `rise` come from rates.py and concern.py. `earlier`: EVENT_ALERTS of the window's earlier dates,
     `stood` those of an earlier revision of the date.
     """
@@ -97,19 +103,19 @@ def gather(
     reach = reach_of(placed["topic"], window.vectors)
     own = placed.filter(pl.col("date") == on).drop_nulls("topic")
     vectors = window.vectors[own["row"].to_numpy()]
-    before = _before(reach, vectors, baseline, read, seed)
-    marks: dict[str, np.ndarray] = {}
-    for kind in KINDS:
-        told = Neighbours(vectors)
-        for other in SAYS_IT_TOO[kind]:
-            told.show(alerted.get(other, vectors[:0]))
-        marks[said(kind)] = (told.cosines >= before.threshold) & (told.cosines > NOWHERE)
+    before = _before(reach, baseline, read, seed)
+    usual = usual_surprise(before.pool, seed=seed)
+    told = {
+        kind: np.concatenate([vectors[:0], *(alerted.get(other, vectors[:0]) for other in SAYS_IT_TOO[kind])])
+        for kind in KINDS
+    }
+    marks = {said(kind): is_told(vectors, told[kind], before.pool, usual) for kind in KINDS}
     # What an alert was about is not novel after it, beside whatever it comes.
-    marks["novel"] = (before.cosines < before.threshold) & ~marks[said(NEW_TOPIC)]
+    marks["novel"] = is_novel(vectors, before.pool.joined(told[NEW_TOPIC]), usual)
     return Evidence(
         topics=shown,
         own=own.group_by("topic").agg(pl.len().cast(pl.Int64).alias("conversations")),
-        accounts=share_of_accounts(
+        accounts=accounts_of(
             own.with_columns(pl.Series(name, mark, dtype=pl.Boolean) for name, mark in marks.items()), marks
         ),
         growth=growth(before.counts, counts_within(reach, today.conversations, today.vectors)),
@@ -141,43 +147,34 @@ def alerted_vectors(
 @dataclass(frozen=True)
 class _Before:
     """What the baseline comes to: counts within each topic's reach by day, concerns of accounts within it and of all,
-    the third nearest of each own conversation, and below what cosine one is novel."""
+    and a sample of its conversations."""
 
     counts: pl.DataFrame
     within: pl.DataFrame
     concerns: pl.DataFrame
-    cosines: np.ndarray
-    threshold: float
+    pool: Pool
 
 
-def _before(
-    reach: Reach, vectors: np.ndarray, days: Sequence[date], read: Callable[[date], Rows], seed: int
-) -> _Before:
+def _before(reach: Reach, days: Sequence[date], read: Callable[[date], Rows], seed: int) -> _Before:
     random = np.random.default_rng([seed, 2])
-    near = Neighbours(vectors)
     counts: list[pl.DataFrame] = [pl.DataFrame(schema=COUNTS)]
     within: list[pl.DataFrame] = [pl.DataFrame(schema=_CONCERNS)]
     concerns: list[pl.DataFrame] = [pl.DataFrame(schema=_CONCERNS)]
-    samples, sampled_on = [vectors[:0]], []
+    vectors, numbers = [reach.centroids[:0]], [np.zeros(0, dtype=np.int64)]
     for number, day in enumerate(days):
         rows = read(day)
         if not len(rows.vectors):
             continue
         named = rows.conversations.select("conversation_id", "account", "concerning").with_row_index("row")
-        near.show(rows.vectors)
         counts.append(counts_within(reach, rows.conversations, rows.vectors))
         within.append(rows_within(reach, rows.vectors).join(named, on="row").select(*_CONCERNS))
         concerns.append(named.with_columns(pl.lit("").alias("topic")).select(*_CONCERNS))
-        drawn = random.permutation(len(rows.vectors))[: SAMPLE // len(days)]
-        samples.append(rows.vectors[drawn])
-        sampled_on += [number] * len(drawn)
-    own = Neighbours(np.concatenate(samples))
-    for number in sorted(set(sampled_on)):
-        own.show(read(days[number]).vectors, apart=np.array(sampled_on) == number)
+        drawn = random.permutation(len(rows.vectors))[: COMPARED // len(days)]
+        vectors.append(rows.vectors[drawn])
+        numbers.append(np.full(len(drawn), number, dtype=np.int64))
     return _Before(
         pl.concat(counts),
         by_account(pl.concat(within)),
         by_account(pl.concat(concerns)),
-        near.cosines,
-        novel_below(own.cosines),
+        Pool(np.concatenate(vectors), np.concatenate(numbers)),
     )

@@ -1,71 +1,120 @@
 """Whether what a topic's accounts write on a day is like anything that was written before: one exact test a topic.
 
-A conversation is novel where the baseline has fewer than three that are as near to it as baseline conversations are to
-one another: its third nearest lies further than that of all but one in twenty of the baseline's own, each looked up on
-the baseline's other days (a conformal p-value of 0.05). On a day that brings nothing new one account in twenty is
-novel, so the novel accounts of a topic are binomial. Nothing here hangs on a cluster's middle: a topic that has swept
-up some old talk beside it is new all the same.
+How far a conversation lies from the baseline is its third nearest there; how far that is to be expected is what that
+neighbour's own third nearest is, among the baseline's other days. A conversation of a rare old topic has a neighbour
+that lies as far from its own, one of a new topic has a neighbour among its like. Its surprise is the difference; it is
+novel where that is greater than for all but one in twenty of the baseline's own (a conformal p-value of 0.05). On a day
+that brings nothing new one account in twenty is novel, so the novel accounts of a topic are binomial. Nothing here
+hangs on a cluster's middle: a topic that has swept up some old talk beside it is new all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from clio_dagster.clusters.vectors import ROWS_AT_ONCE
 from clio_dagster.privacy.accounts import owner
 
 NEIGHBOURS = 3
-"""Which of the nearest counts: in two weeks, one or two may have had the same thought before."""
+"""How many nearest count: in two weeks, one or two may have had the same thought before."""
 
 NOVEL_SHARE = 0.05
-"""Part of the baseline's own conversations that are as far from the rest of it as a novel one."""
+"""Part of the baseline's own conversations that are as surprising as a novel one."""
 
 MOST = 0.5
 """Part of what is asked about from which on it is most of it."""
 
+COMPARED = 20_000
+"""Baseline conversations, drawn at random, that others are compared with: what bounds time and memory."""
+
 SAMPLE = 2_000
-"""Baseline conversations, drawn at random, from which it is learned how near they lie to one another."""
+"""Those of them from which it is learned how surprising the baseline's own are."""
 
-NOWHERE = -1.0
+NOWHERE = -2.0
+"""The cosine of what is not there."""
 
-
-class Neighbours:
-    """The third largest cosine of each of some unit rows to all that has been shown so far, a part at a time."""
-
-    def __init__(self, vectors: np.ndarray) -> None:
-        self._vectors = vectors
-        self._nearest = np.full((len(vectors), NEIGHBOURS), NOWHERE, dtype=np.float32)
-
-    def show(self, others: np.ndarray, apart: np.ndarray | None = None) -> None:
-        """`others` are unit rows; rows that are `apart` (Boolean) are not compared with them."""
-        chosen = np.arange(len(self._vectors)) if apart is None else np.flatnonzero(~apart)
-        for start in range(0, len(others), ROWS_AT_ONCE // 8):
-            some = others[start : start + ROWS_AT_ONCE // 8]
-            cosines = self._vectors[chosen] @ some.T
-            if cosines.shape[1] > NEIGHBOURS:
-                cosines = np.partition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
-            both = np.concatenate([self._nearest[chosen], cosines], axis=1)
-            self._nearest[chosen] = np.partition(both, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
-
-    @property
-    def cosines(self) -> np.ndarray:
-        """The third largest, float32; NOWHERE where fewer than three have been shown."""
-        return self._nearest.min(axis=1)
+_ROWS = 2_048
 
 
-def novel_below(own: np.ndarray) -> float:
-    """The cosine below which a conversation's third neighbour makes it novel, from those of the baseline's own."""
-    known = own[own > NOWHERE]
-    return float(np.quantile(known, NOVEL_SHARE)) if len(known) else NOWHERE
+@dataclass(frozen=True)
+class Pool:
+    """Conversations to compare with: unit vectors (n × dimensions), and the number of each one's day."""
+
+    vectors: np.ndarray
+    days: np.ndarray
+
+    def joined(self, told: np.ndarray) -> Pool:
+        """With what earlier alerts were about, which stays apart from itself alone and not from its day."""
+        return Pool(
+            np.concatenate([self.vectors, told]), np.concatenate([self.days, -1 - np.arange(len(told))])
+        )
 
 
-def share_of_accounts(rows: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:
-    """Part of each topic's accounts of which a Boolean column holds: topic, accounts, and each of `marks` as a count.
+def nearest(vectors: np.ndarray, pool: Pool, days: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines of each unit row's NEIGHBOURS nearest in the pool, falling, and their places: both n × NEIGHBOURS.
 
-    `rows`: topic, conversation_id, account and the marks. An account counts once, where most of its conversations do.
+    `days`: the day of each row, which it is not compared with. What is not there has the cosine NOWHERE.
+    """
+    cosines = np.full((len(vectors), NEIGHBOURS), NOWHERE, dtype=np.float32)
+    places = np.zeros((len(vectors), NEIGHBOURS), dtype=np.int64)
+    if not len(pool.vectors):
+        return cosines, places
+    kept = min(NEIGHBOURS, len(pool.vectors))
+    for start in range(0, len(vectors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        found = vectors[rows] @ pool.vectors.T
+        if days is not None:
+            found[days[rows, None] == pool.days] = NOWHERE
+        best = np.argpartition(-found, kept - 1, axis=1)[:, :kept]
+        values = np.take_along_axis(found, best, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        cosines[rows, :kept] = np.take_along_axis(values, order, axis=1)
+        places[rows, :kept] = np.take_along_axis(best, order, axis=1)
+    return cosines, places
+
+
+def surprise(vectors: np.ndarray, pool: Pool, days: np.ndarray | None = None) -> np.ndarray:
+    """How much further each row lies from the pool than its neighbour there does from its own, in cosines.
+
+    NaN where the pool has too few others to tell.
+    """
+    cosines, places = nearest(vectors, pool, days)
+    if not len(pool.vectors):
+        return np.full(len(vectors), np.nan)
+    known, place = np.unique(places[:, -1], return_inverse=True)
+    expected = nearest(pool.vectors[known], pool, pool.days[known])[0][place, -1]
+    is_there = (cosines[:, -1] > NOWHERE) & (expected > NOWHERE)
+    return np.where(is_there, expected - cosines[:, -1], np.nan)
+
+
+def usual_surprise(pool: Pool, *, seed: int) -> float:
+    """What all but NOVEL_SHARE of the pool's own conversations stay below; infinite where they are too few to tell."""
+    drawn = np.random.default_rng([seed, 3]).permutation(len(pool.vectors))[:SAMPLE]
+    usual = surprise(pool.vectors[drawn], pool, pool.days[drawn])
+    usual = usual[~np.isnan(usual)]
+    return float(np.quantile(usual, 1 - NOVEL_SHARE)) if len(usual) >= 1 / NOVEL_SHARE else np.inf
+
+
+def is_novel(vectors: np.ndarray, pool: Pool, usual: float) -> np.ndarray:
+    """Which of the unit rows are novel (Boolean), where `usual` comes from `usual_surprise`."""
+    return np.nan_to_num(surprise(vectors, pool), nan=-np.inf) > usual
+
+
+def is_told(vectors: np.ndarray, told: np.ndarray, pool: Pool, usual: float) -> np.ndarray:
+    """Which of the unit rows lie among the rows of `told`, nearer than to the pool (Boolean)."""
+    others = Pool(pool.vectors[:0], pool.days[:0]).joined(told)
+    is_nearer = nearest(vectors, others)[0][:, -1] > nearest(vectors, pool)[0][:, -1]
+    return is_nearer & (np.nan_to_num(surprise(vectors, others), nan=np.inf) <= usual)
+
+
+def accounts_of(rows: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:
+    """Accounts of each topic, and of how many of them each Boolean column holds: topic, accounts, and `marks`.
+
+    `rows`: topic, conversation_id, account and the marks. A mark holds of an account where it does of most of its
+    conversations.
     """
     names = list(marks)
     return (
@@ -80,7 +129,7 @@ def share_of_accounts(rows: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:
 def novelty(counts: pl.DataFrame) -> pl.DataFrame:
     """Each topic's novel accounts against one in twenty: topic, accounts, novel, p_value. One-sided.
 
-    `counts`: topic, accounts and `novel`, from `share_of_accounts`.
+    `counts`: topic, accounts and `novel`, from `accounts_of`.
     """
     from scipy.stats import binom
 

@@ -186,7 +186,7 @@ def _with_verdicts(
 
 
 def _concern(members: pl.DataFrame, conversations: pl.DataFrame) -> pl.DataFrame:
-    """Mean concern of each cluster's counted conversations, every account counting once: cluster_id, mean_concerning."""
+    """Mean concern of what counts in each cluster, every account counting once: cluster_id, mean_concerning."""
     of = conversations.select("conversation_id", "concerning")
     return (
         members.filter("counted")
