@@ -124,7 +124,7 @@ def refresh(site: Site, now: datetime) -> Watched:
         if row != stored.get(name):
             site.warehouse.write(EVENTS, {"event": name}, pl.DataFrame([row], EVENTS.schema))
     events = {
-        name: (stored_event(row["definition"]), row["removed_at"]) for name, row in sorted(rows.items())
+        name: (stored_event(str(row["definition"])), row["removed_at"]) for name, row in sorted(rows.items())
     }
     standing = {name for name, (_, removed_at) in events.items() if removed_at is None}
     kept = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
 
 from clio_dagster.tables import PUBLISHED, VECTOR_TYPE, WITHHELD, Column, Table
@@ -12,7 +14,9 @@ RESTRICTED = "restricted"
 NARROW_TOPIC, SHARED_PROMPT, RESALE = "narrow_topic", "shared_prompt", "resale"
 """Kinds of coordinated groups: paper, 4.2."""
 
-NEW_TOPIC, GROWTH, RISING_CONCERN = "new topic", "growth", "rising concern"
+NEW_TOPIC: Final = "new topic"
+GROWTH: Final = "growth"
+RISING_CONCERN: Final = "rising concern"
 """Kinds of an event's alerts."""
 
 PEARSON, PEARSON_WEIGHTED = "pearson", "pearson weighted"

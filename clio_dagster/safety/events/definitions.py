@@ -27,12 +27,12 @@ from clio_dagster.settings import Settings
 ANY = "any"
 """The language of keywords that are looked for in every language."""
 
-KINDS = (NEW_TOPIC, GROWTH, RISING_CONCERN)
-
-LONGEST_DAYS = 92
-"""Days of a window at most: it reads facets, which retention takes away."""
-
 Kind = Literal["new topic", "growth", "rising concern"]
+
+KINDS: tuple[Kind, ...] = (NEW_TOPIC, GROWTH, RISING_CONCERN)
+
+LONGEST_DAYS = 366
+"""Days of a window at most. What retention has purged of a longer one than it keeps is in no topic any more."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -63,8 +63,8 @@ class Alerts(_Strict):
     """Which alerts are raised: by kind, the chance of a false one in the whole window, and the least growth."""
 
     kinds: tuple[Kind, ...] = KINDS
-    alpha: float = Field(0.05, gt=0, lt=1)
-    min_growth: float = Field(2.0, ge=1.2, le=100)
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    min_growth: Annotated[float, Field(ge=1.2, le=100)] = 2.0
 
 
 class Event(_Strict):

@@ -7,7 +7,6 @@ under the site's it may be shown to anyone (P4 to P7), its count with noise that
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -200,7 +199,7 @@ def _concern(members: pl.DataFrame, conversations: pl.DataFrame) -> pl.DataFrame
 
 def _figures(
     topics: pl.DataFrame, members: pl.DataFrame, event: str, date: dt.date, site: Settings, key: bytes
-) -> Mapping[str, int]:
+) -> dict[str, int]:
     """The day's own conversations of each published topic, with noise, where they are enough (P7)."""
     open_ = topics.filter(status=PUBLISHED).select("cluster_id", "topic")
     counts = (
