@@ -5,6 +5,7 @@ from assets.checks import safety_suites, suites
 from assets.classifier import classifier_audit
 from assets.clusters import clusters
 from assets.conversations import raw_conversations
+from assets.coordination import coordinated_groups
 from assets.day import day
 from assets.drift import drift_check
 from assets.embeddings import embeddings
@@ -39,6 +40,7 @@ all_assets = [
     positions,
     *sql_models,
     classifier_audit,
+    coordinated_groups,
     release,
     event_conversations,
     event_topics,

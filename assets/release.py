@@ -60,7 +60,10 @@ WHERE_NOT_WHAT = {
         "s3_endpoint",
         "inbox",
     ),
-    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url", "safety"),
+    *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
+    *("safety", "coordination_false_rate", "coordination_min_accounts", "accounts_file"),
+    *("access_file", "review_accounts_a_day", "review_session_minutes", "review_token"),
+    *("oidc_issuer", "oidc_client_id", "oidc_client_secret"),
     *("erasure_batch", "erasure_days"),
     *("landing_days", "raw_days", "facet_days"),
     # Which models and prompts: in the analyst's identity.

@@ -16,6 +16,7 @@ from assets.audit import STAGE as AUDIT
 from assets.classifier import STAGE as CLASSIFIER
 from assets.clusters import STAGE as CLUSTERS
 from assets.conversations import STAGE as CONVERSATIONS
+from assets.coordination import STAGE as COORDINATION
 from assets.day import STAGE as DAY
 from assets.embeddings import STAGE as EMBEDDINGS
 from assets.facet_batches import STAGE as FACET_BATCHES
@@ -44,7 +45,7 @@ READ = (CONVERSATIONS, *([FACET_BATCHES] if IN_BATCHES else []), FACETS, EMBEDDI
 PUBLISH = (DAY, CLUSTERS, LINEAGE, SUMMARIES, HIERARCHY, AUDIT, CELLS, POSITIONS, *MARTS, RELEASE)
 """Stages of a date, in order."""
 
-INSPECT = (*SAFETY_STAGES, CLASSIFIER) if SETTINGS.safety else ()
+INSPECT = (*SAFETY_STAGES, CLASSIFIER, COORDINATION) if SETTINGS.safety else ()
 """Stages of a date for Trust & Safety, made once it is published: no release waits for them."""
 
 

@@ -15,6 +15,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
+from clio_dagster.failures import CallError, StageError
+from clio_dagster.review_admin import failing
+from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors, report
 
@@ -34,14 +37,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-
-class CallError(Exception):
-    """The call was wrong: the message says what was expected."""
-
-
-class StageError(Exception):
-    """A stage or a gate failed: the message says which and what to do."""
 
 
 @app.command()
@@ -400,6 +395,16 @@ def serve(
     ] = 3001,
     host: Annotated[str, typer.Option(help="Address to listen on, or a name of this machine.")] = "127.0.0.1",
     open_browser: Annotated[bool, typer.Option("--open", help="Open a browser on it.")] = False,
+    with_review: Annotated[
+        bool, typer.Option("--review", help="Serve Review at /review/, too; see docs/review.md.")
+    ] = False,
+    behind_tls: Annotated[
+        bool,
+        typer.Option(
+            "--behind-tls",
+            help="A proxy that encrypts stands in front, and says in X-Forwarded-For who asks.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the releases to a browser: the newest, earlier ones by date, and what changed between two.
 
@@ -410,21 +415,43 @@ def serve(
     It only reads, and serves nothing of CLIO_HOME but whole releases, as their manifests sign them. It answers to
     this machine alone unless `--host` says otherwise, and then to the name or address given: there is no password
     and no encryption, which a proxy in front can add. Ctrl-C ends it.
+
+    With `--review`, whoever has a token (`clio review grant`) also sees at `/review/` what their role may. It then
+    listens on this machine alone, unless `--behind-tls` says that a proxy encrypts.
     """
     import threading
     import webbrowser
 
     from clio_dagster.serve.server import ServeError, is_open_to_others, listen, make_server, url
 
-    releases = _settings().home / "releases"
+    settings = _settings()
+    releases = settings.home / "releases"
     try:
         listening = listen(host, port)
     except ServeError as error:
         raise CallError(str(error)) from None
+    if with_review and is_open_to_others(listening) and not behind_tls:
+        listening.close()
+        raise CallError(
+            "--review listens on this machine alone; --behind-tls where a proxy encrypts in front"
+        )
     if is_open_to_others(listening):
         warning = "Whoever reaches this machine over the network can read every release: no password, no encryption."
         errors.print(Text(warning, "yellow"), soft_wrap=True)
-    server = make_server(releases, host, lambda line: errors.print(Text(f"clio: {line}"), soft_wrap=True))
+
+    def say(line: str) -> None:
+        errors.print(Text(f"clio: {line}"), soft_wrap=True)
+
+    pages = None
+    if with_review:
+        from clio_dagster.serve.review.app import make_review
+        from resources.review import WarehouseReview, desk_of
+        from resources.site import Site
+
+        data = WarehouseReview(Site(overrides={"home": settings.home}))
+        with failing():
+            pages = make_review(settings, desk_of(settings), data, is_encrypted=behind_tls)
+    server = make_server(releases, host, say, pages)
     address = url(host, listening)
     console.print(f"Releases of {releases} on {address} (Ctrl-C ends it)", soft_wrap=True, highlight=False)
     if open_browser:
@@ -432,6 +459,8 @@ def serve(
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
 
+
+app.add_typer(review, name="review")
 
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")

@@ -100,9 +100,44 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="Where the releases are served over HTTP, for links from the UI; unset: the page's path.",
     )
+    access_file: Path = Field(
+        Path("~/.config/clio/access.toml"),
+        description="Who may use `clio review`. Must lie outside CLIO_HOME.",
+    )
+    review_accounts_a_day: int = Field(
+        50, ge=1, le=10_000, description="Distinct accounts that one reviewer may look at in a day."
+    )
+    review_session_minutes: int = Field(
+        30, ge=1, le=720, description="Minutes after which a browser signs in to Review again."
+    )
+    review_token: SecretStr | None = Field(
+        None, description="Token for `clio review`; from the environment alone. Unset: it is asked for."
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        pattern=r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])",
+        description="OpenID Connect provider whose users may sign in to Review.",
+    )
+    oidc_client_id: str | None = Field(None, description="What the provider knows Review by.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Review's secret at the provider; unset: a public client, with PKCE alone."
+    )
     safety: bool = Field(
         True,
         description="Whether each published date is looked at for Trust & Safety: the classifier, accounts in concert.",
+    )
+    coordination_false_rate: float = Field(
+        0.1,
+        gt=0,
+        le=100,
+        description="Groups of accounts that one date may report by chance.",
+    )
+    coordination_min_accounts: int = Field(
+        5, ge=2, description="Accounts that a reported group has at least; one is enough for resold access."
+    )
+    accounts_file: Path | None = Field(
+        None,
+        description="CSV or Parquet of account_id and created_at: how old accounts are, where the site says so.",
     )
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
@@ -313,7 +348,7 @@ class Settings(BaseSettings):
             ) from error
         return value
 
-    @field_validator("key_file", "home")
+    @field_validator("key_file", "home", "access_file")
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().absolute()
@@ -333,6 +368,14 @@ class Settings(BaseSettings):
     def _check_key_is_elsewhere(self) -> Self:
         if self.key_file.is_relative_to(self.home):
             raise ValueError("key_file must lie outside home: whoever takes the one must not get the other")
+        if self.access_file.is_relative_to(self.home):
+            raise ValueError("access_file must lie outside home: who writes there makes no reviewer")
+        return self
+
+    @model_validator(mode="after")
+    def _check_provider(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("CLIO_OIDC_ISSUER needs CLIO_OIDC_CLIENT_ID")
         return self
 
     @model_validator(mode="after")
@@ -400,6 +443,8 @@ def load_settings(**overrides: Any) -> Settings:
     if unknown:
         raise SettingsError(f"unknown setting {', '.join(unknown)}: {_known()}")
     file_values = _read_toml(Path(overrides.get("home") or os.environ.get("CLIO_HOME") or ".clio"))
+    if "review_token" in file_values:
+        raise SettingsError("CLIO_REVIEW_TOKEN is one person's: not in clio.toml, only in the environment")
     from_environment = {name for name in fields if f"CLIO_{name.upper()}" in os.environ}
     values = {name: value for name, value in file_values.items() if name not in from_environment} | overrides
     try:

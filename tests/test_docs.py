@@ -165,7 +165,10 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     calls = re.findall(r"(?:`|bin/|^\$ )clio ([a-z]+)((?: [^`\n]*)?)", page.read_text("utf-8"), re.MULTILINE)
     for command, rest in calls:
         assert command in commands
-        options = {option for each in commands[command].params for option in each.opts}
+        called = commands[command]
+        for word in rest.split():
+            called = getattr(called, "commands", {}).get(word, called)
+        options = {option for each in called.params for option in each.opts}
         assert {word for word in re.findall(r"(?<= )--[a-z-]+", rest)} <= options
 
 

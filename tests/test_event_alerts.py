@@ -18,6 +18,7 @@ from clio_dagster.safety.events.concern import by_account, rise
 from clio_dagster.safety.events.definitions import Event, WatchQuestion
 from clio_dagster.safety.events.novelty import (
     NOVEL_SHARE,
+    TOLD_SHARE,
     Pool,
     accounts_of,
     is_novel,
@@ -148,15 +149,16 @@ def test_three_earlier_conversations_take_the_novelty_away_and_two_do_not(baseli
         assert novel(today, pool)[0] == is_still, earlier
 
 
-def test_what_was_told_is_novel_no_more_and_what_lies_beside_it_is(baseline: Pool) -> None:
+def test_what_was_told_is_known_again_and_what_lies_beside_it_is_not(baseline: Pool) -> None:
     random = np.random.default_rng(5)
-    usual = usual_surprise(baseline, seed=0)
     told = around(NEW_CENTRE, 30, random)
-    more, beside = around(NEW_CENTRE, 100, random), around(normalized(NEW_CENTRE + 2 * OTHER), 100, random)
-    assert is_novel(more, baseline.joined(told), usual).mean() < 3 * NOVEL_SHARE
-    assert is_told(more, told, baseline, usual).mean() > 0.9
-    assert is_novel(beside, baseline.joined(told), usual).mean() > 0.9
-    assert is_told(around(CENTRES[:1], 100, random), told, baseline, usual).sum() == 0
+    beside = normalized(NEW_CENTRE + OTHER)
+    assert is_told(around(NEW_CENTRE, 200, random), told, baseline).mean() == pytest.approx(
+        TOLD_SHARE, abs=0.15
+    )
+    assert is_told(around(beside, 200, random), told, baseline).mean() < 0.2
+    assert is_told(around(CENTRES[:1], 200, random), told, baseline).sum() == 0
+    assert is_told(told, told[:0], baseline).sum() == 0
 
 
 def test_a_baseline_that_is_too_small_finds_nothing_novel(baseline: Pool) -> None:

@@ -155,7 +155,7 @@ def groups_alike(members: pl.DataFrame, traffic: np.ndarray | None = None, crowd
         ),
         "skeleton": skeleton,
         "opening": openings(form),
-        **_fragments(form),
+        **fragments(form),
     }
     if "started_at" in members.columns:
         times = members["started_at"]
@@ -254,7 +254,7 @@ def _expected(
     return np.maximum(of_site, of_cluster)
 
 
-def _fragments(forms: pl.Series) -> dict[str, pl.Series]:
+def fragments(forms: pl.Series) -> dict[str, pl.Series]:
     """Of each long form, the run of words of least hash, under several hashes (UInt64; null of short forms).
 
     Two texts agree in one with the probability that they share runs at all (MinHash); each is made from a text alone.

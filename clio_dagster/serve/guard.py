@@ -50,8 +50,11 @@ class Guard:
     alone: its message may quote what is being served.
     """
 
-    def __init__(self, app: ASGIApp, host: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, say: Callable[[str], None], methods: tuple[str, ...] = METHODS
+    ) -> None:
         self._app = app
+        self._methods = methods
         self._names = {*LOOPBACK, host.lower()}
         self._is_wildcard = is_wildcard(host)
         self._say = say
@@ -85,8 +88,8 @@ class Guard:
     def _refused(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
         if not self._is_ours(scope):
             return 421, "This server does not answer to that name.", {}
-        if scope["method"] not in METHODS:
-            return 405, "Only read.", {"allow": ", ".join(METHODS)}
+        if scope["method"] not in self._methods:
+            return 405, "Only read.", {"allow": ", ".join(self._methods)}
         if not _PATH.fullmatch(scope["raw_path"]):
             return 404, "Nothing here.", {}
         return None

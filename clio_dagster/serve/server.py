@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from clio_dagster.serve.answers import make_app
 from clio_dagster.serve.files import Releases
-from clio_dagster.serve.guard import is_wildcard
+from clio_dagster.serve.guard import Guard, is_wildcard
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST, PORT = "127.0.0.1", 3001
 
@@ -51,12 +52,30 @@ def is_open_to_others(listening: socket.socket) -> bool:
     return not ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
-def make_server(folder: Path, host: str, say: Callable[[str], None]) -> uvicorn.Server:
-    """A server of the releases in `folder`; `run(sockets=[...])` serves until it is told to end."""
+def beside(releases: ASGIApp, review: ASGIApp) -> ASGIApp:
+    """One application of two: what begins with /review is Review's."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_review = scope["path"] == "/review" or scope["path"].startswith("/review/")
+        await (review if is_review else releases)(scope, receive, send)
+
+    return app
+
+
+def make_server(
+    folder: Path, host: str, say: Callable[[str], None], review: ASGIApp | None = None
+) -> uvicorn.Server:
+    """A server of the releases in `folder`; `run(sockets=[...])` serves until it is told to end.
+
+    With an application of Review, it answers below /review/, and takes forms there.
+    """
     import uvicorn
 
+    app = make_app(Releases(folder), host, say)
+    if review is not None:
+        app = beside(app, Guard(review, host, say, methods=("GET", "HEAD", "POST")))
     config = uvicorn.Config(
-        make_app(Releases(folder), host, say),
+        app,
         http="h11",
         ws="none",
         loop="asyncio",

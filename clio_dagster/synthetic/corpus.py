@@ -130,7 +130,7 @@ def _plan(total: int, rng: np.random.Generator, days: Sequence[date]) -> pl.Data
     small = _small(min(SMALL_CONVERSATIONS, total // 10), rng, days)
     ring = _ring(min(RING_BURSTS, max(1, total // (10 * RING_ACCOUNTS))), rng, days)
     languages = load_languages()
-    mixes = {code: _mix(language) for code, language in languages.items()}
+    mixes = {code: mix_of(language) for code, language in languages.items()}
     topics = sorted({topic for mix in mixes.values() for topic in mix})
     ordinary = simulate(
         total - len(small) - len(ring),
@@ -164,7 +164,7 @@ def _plan(total: int, rng: np.random.Generator, days: Sequence[date]) -> pl.Data
     ).select(_PLAN)
 
 
-def _mix(language: Language) -> dict[str, float]:
+def mix_of(language: Language) -> dict[str, float]:
     """Weights of a language's topics, which its file lists from the most frequent on."""
     return {topic: (place + 3) ** -0.7 for place, topic in enumerate(language.topics)}
 
@@ -208,7 +208,7 @@ def _records(
         if row["kind"] == RING:
             asked = _ring_message(topic, random, ring)
         else:
-            asked = _first_message(topic, language.joiner, random, bound, casual=row["casual"])
+            asked = first_message(topic, language.joiner, random, bound, casual=row["casual"])
         if row["kind"] == CANARY:
             canary = maker.plant(row["language"], language)
             canaries.append((row["conversation_id"], canary))
@@ -237,7 +237,7 @@ def _ring_message(topic: Topic, random: Random, ring: list[frozenset[tuple[str, 
             return text
 
 
-def _first_message(topic: Topic, joiner: str, random: Random, bound: Bound, *, casual: bool) -> str:
+def first_message(topic: Topic, joiner: str, random: Random, bound: Bound, *, casual: bool) -> str:
     """An ask, mostly with what people put around it: a greeting, their situation, a wish, thanks."""
     say = topic.grammar.say
     parts = [say("ask", random, bound)]
@@ -248,7 +248,7 @@ def _first_message(topic: Topic, joiner: str, random: Random, bound: Bound, *, c
         parts.append(say("constraint", random, bound))
     if random.random() < 0.3:
         parts.append(say("closing", random, bound))
-    text = _typed(joiner.join(parts), casual)
+    text = typed(joiner.join(parts), casual)
     if random.random() < 0.45:
         opening = say("opening", random, bound)
         text = opening + ("\n" if opening[-1] in ",，" else joiner) + text
@@ -270,14 +270,14 @@ def _messages(
     for turn in range(exchanges):
         if turn:
             rule = "follow" if random.random() < 0.4 else "any_follow"
-            asked = _typed(say(rule, random, bound), casual)
+            asked = typed(say(rule, random, bound), casual)
         yield {"role": "user", "content": asked}
         if turn < exchanges - 1 or random.random() < 0.9:
             rule = "refusal" if refused else "reply" if turn == 0 or random.random() < 0.5 else "any_reply"
-            yield {"role": "assistant", "content": _typed(say(rule, random, bound), False)}
+            yield {"role": "assistant", "content": typed(say(rule, random, bound), False)}
 
 
-def _typed(text: str, casual: bool) -> str:
+def typed(text: str, casual: bool) -> str:
     """Sentences begun with a capital; or, of casual typists, the message without capital and full stop."""
     if casual:
         return (text[:1].lower() + text[1:]).removesuffix(".")

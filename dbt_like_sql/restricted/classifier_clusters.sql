@@ -13,7 +13,7 @@
 --                    differently.
 --
 -- An account counts up to the cap. A candidate needs five conversations of its kind, of three accounts, and evidence
--- of three standard errors. Ranks are in the order of evidence.
+-- of three standard errors. Ranks are in the order of evidence, the first of each broader topic before the seconds.
 with judged as (
     select * exclude (place)
     from {{ ref('judged_conversations') }}
@@ -172,20 +172,44 @@ suspected as (
         and blind.unflagged_accounts >= 3
 ),
 
+found as (
+    select *
+    from suspected
+    where evidence >= 3
+    qualify row_number() over (
+        partition by clustered_by, cluster_id order by evidence desc, language nulls last
+    ) = 1
+),
+
+placed as (
+    select
+        found.*,
+        row_number() over (
+            partition by
+                found.clustered_by,
+                found.candidate,
+                coalesce(nodes.parent_id, 'cluster ' || found.cluster_id)
+            order by found.evidence desc, found.cluster_id
+        ) as place
+    from found
+    inner join {{ ref('clusters') }} as clusters
+        on clusters.date = $date
+        and clusters.clustered_by = found.clustered_by
+        and clusters.cluster_id = found.cluster_id
+    left join {{ ref('audited_summaries') }} as nodes
+        on nodes.date = $date
+        and nodes.clustered_by = found.clustered_by
+        and nodes.topic = clusters.topic
+        and nodes.level = 0
+),
+
 candidates as (
     select
         *,
         row_number() over (
-            partition by clustered_by, candidate order by evidence desc, cluster_id
+            partition by clustered_by, candidate order by place, evidence desc, cluster_id
         )::integer as rank
-    from (
-        select *
-        from suspected
-        where evidence >= 3
-        qualify row_number() over (
-            partition by clustered_by, cluster_id order by evidence desc, language nulls last
-        ) = 1
-    )
+    from placed
 ),
 
 names as (

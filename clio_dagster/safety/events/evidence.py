@@ -109,9 +109,9 @@ def gather(
         kind: np.concatenate([vectors[:0], *(alerted.get(other, vectors[:0]) for other in SAYS_IT_TOO[kind])])
         for kind in KINDS
     }
-    marks = {said(kind): is_told(vectors, told[kind], before.pool, usual) for kind in KINDS}
+    marks = {said(kind): is_told(vectors, told[kind], before.pool) for kind in KINDS}
     # What an alert was about is not novel after it, beside whatever it comes.
-    marks["novel"] = is_novel(vectors, before.pool.joined(told[NEW_TOPIC]), usual)
+    marks["novel"] = is_novel(vectors, before.pool, usual) & ~marks[said(NEW_TOPIC)]
     return Evidence(
         topics=shown,
         own=own.group_by("topic").agg(pl.len().cast(pl.Int64).alias("conversations")),

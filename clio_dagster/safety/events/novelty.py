@@ -27,6 +27,9 @@ NOVEL_SHARE = 0.05
 MOST = 0.5
 """Part of what is asked about from which on it is most of it."""
 
+TOLD_SHARE = 0.8
+"""Part of what an alert was about that lies as near to the rest of it as what it has told lies to it."""
+
 COMPARED = 20_000
 """Baseline conversations, drawn at random, that others are compared with: what bounds time and memory."""
 
@@ -45,12 +48,6 @@ class Pool:
 
     vectors: np.ndarray
     days: np.ndarray
-
-    def joined(self, told: np.ndarray) -> Pool:
-        """With what earlier alerts were about, which stays apart from itself alone and not from its day."""
-        return Pool(
-            np.concatenate([self.vectors, told]), np.concatenate([self.days, -1 - np.arange(len(told))])
-        )
 
 
 def nearest(vectors: np.ndarray, pool: Pool, days: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -103,11 +100,17 @@ def is_novel(vectors: np.ndarray, pool: Pool, usual: float) -> np.ndarray:
     return np.nan_to_num(surprise(vectors, pool), nan=-np.inf) > usual
 
 
-def is_told(vectors: np.ndarray, told: np.ndarray, pool: Pool, usual: float) -> np.ndarray:
-    """Which of the unit rows lie among the rows of `told`, nearer than to the pool (Boolean)."""
-    others = Pool(pool.vectors[:0], pool.days[:0]).joined(told)
-    is_nearer = nearest(vectors, others)[0][:, -1] > nearest(vectors, pool)[0][:, -1]
-    return is_nearer & (np.nan_to_num(surprise(vectors, others), nan=np.inf) <= usual)
+def is_told(vectors: np.ndarray, told: np.ndarray, pool: Pool) -> np.ndarray:
+    """Which of the unit rows are what the rows of `told` are about (Boolean): nearer to them than to the pool, and as
+    near as TOLD_SHARE of them are to one another."""
+    apart = np.arange(len(told))
+    others = Pool(told, apart)
+    own = nearest(told, others, apart)[0][:, -1]
+    own = own[own > NOWHERE]
+    if not len(own):
+        return np.zeros(len(vectors), dtype=bool)
+    near = nearest(vectors, others)[0][:, -1]
+    return (near > nearest(vectors, pool)[0][:, -1]) & (near >= np.quantile(own, 1 - TOLD_SHARE))
 
 
 def accounts_of(rows: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""Review over HTTP: its routes (`app`), its pages without a script (`pages`), the audit's picture (`plot`)."""
