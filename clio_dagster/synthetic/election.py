@@ -18,7 +18,7 @@ import orjson
 import polars as pl
 
 from clio_dagster.synthetic.accounts import simulate
-from clio_dagster.synthetic.corpus import REFUSED_SHARE, _first_message, _messages
+from clio_dagster.synthetic.corpus import REFUSED_SHARE, _messages, first_message
 from clio_dagster.synthetic.grammar import Bound
 from clio_dagster.synthetic.topics import Topic, load_election, load_languages
 from clio_dagster.tables import RAW_CONVERSATIONS
@@ -183,7 +183,7 @@ def _records(plan: pl.DataFrame, random: Random) -> Iterator[dict[str, Any]]:
         language, name = ordinary[row["language"]], row["topic"]
         topic: Topic = election[row["language"]].get(name) or language.topics[name]
         casual, bound = random.random() < 0.25, Bound()
-        asked = _first_message(topic, language.joiner, random, bound, casual=casual)
+        asked = first_message(topic, language.joiner, random, bound, casual=casual)
         yield {
             "conversation_id": row["conversation_id"],
             "account_id": row["account_id"],

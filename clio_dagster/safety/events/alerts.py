@@ -118,7 +118,10 @@ def _risen(rise: pl.DataFrame) -> pl.DataFrame:
 
 
 def _already_said(evidence: Evidence) -> pl.DataFrame:
-    """Topic and kind of what earlier dates have said: of the topic itself, or of what most of its accounts write."""
+    """Topic and kind of what earlier dates have said: of what most of its accounts write, or of the topic itself.
+
+    What is new may come to lie in a topic that an alert was about: only who writes it tells.
+    """
     accounts = evidence.accounts
     alike = [
         accounts.filter(pl.col(said(kind)) >= MOST * pl.col("accounts")).select(
@@ -131,5 +134,6 @@ def _already_said(evidence: Evidence) -> pl.DataFrame:
             "topic", pl.lit(kind).alias("kind")
         )
         for kind in KINDS
+        if kind != NEW_TOPIC
     ]
     return pl.concat([*alike, *itself])

@@ -27,7 +27,7 @@ NOVEL_SHARE = 0.05
 MOST = 0.5
 """Part of what is asked about from which on it is most of it."""
 
-TOLD_SHARE = 0.8
+TOLD_SHARE = 0.9
 """Part of what an alert was about that lies as near to the rest of it as what it has told lies to it."""
 
 COMPARED = 20_000
