@@ -4,7 +4,7 @@
     python -m benchmarks.events --seeds 1 --nulls 3   a short one
 
 Every day is looked at once, when it is over, through the functions that the assets call. An alert is of a planted topic
-where at least ENOUGH of the day's conversations in it are, else of what most of them are of. Seeds below 300 were
+where at least ENOUGH of the day's conversations in it are, else of what most of them are of. Seeds below 400 were
 looked at while the method was made: they are not used here.
 """
 
@@ -43,14 +43,14 @@ A_DAY = 570
 ENOUGH = 8
 """Conversations, as many as the event asks for accounts."""
 
-FIRST_SEED, NULL_SEED = 301, 1_000
+FIRST_SEED, NULL_SEED = 401, 1_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=5, help="elections, with seeds from 301")
+    parser.add_argument("--seeds", type=int, default=5, help="elections, with seeds from 401")
     parser.add_argument("--nulls", type=int, default=10, help="windows in which nothing begins")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()

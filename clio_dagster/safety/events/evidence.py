@@ -109,6 +109,8 @@ def gather(
         kind: np.concatenate([vectors[:0], *(alerted.get(other, vectors[:0]) for other in SAYS_IT_TOO[kind])])
         for kind in KINDS
     }
+    # Old talk that lay beside what was new is known to the baseline, and would make what was told wider than it is.
+    told[NEW_TOPIC] = told[NEW_TOPIC][is_novel(told[NEW_TOPIC], before.pool, usual)]
     marks = {said(kind): is_told(vectors, told[kind], before.pool) for kind in KINDS}
     # What an alert was about is not novel after it, beside whatever it comes.
     marks["novel"] = is_novel(vectors, before.pool, usual) & ~marks[said(NEW_TOPIC)]
