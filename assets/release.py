@@ -62,6 +62,7 @@ WHERE_NOT_WHAT = {
         "events_file",
     ),
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
+    *("alert_webhook", "alert_format", "alert_release_hours", "site_name", "dagster_url"),
     *("safety", "coordination_false_rate", "coordination_min_accounts", "accounts_file"),
     *("access_file", "review_accounts_a_day", "review_session_minutes", "review_token"),
     *("oidc_issuer", "oidc_client_id", "oidc_client_secret"),

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
+from clio_dagster.alerts.command import alerts
 from clio_dagster.failures import CallError, StageError
 from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
@@ -464,6 +465,7 @@ app.add_typer(review, name="review")
 
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(alerts, name="alerts")
 
 
 @evaluate.command()

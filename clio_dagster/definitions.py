@@ -14,6 +14,7 @@ def build_definitions(**overrides: Any) -> Definitions:
     from resources.io_manager import WarehouseIOManager
     from resources.readers import AnalystResource, EmbedderResource
     from resources.site import Site
+    from sensors.alerts import alerts
     from sensors.arrivals import arrivals
     from sensors.batches import batches
     from sensors.events import event_windows
@@ -29,7 +30,7 @@ def build_definitions(**overrides: Any) -> Definitions:
         asset_checks=all_checks,
         jobs=[*jobs, watch, purge_job],
         schedules=[*schedules, purge_daily],
-        sensors=[arrivals, reconcile, event_windows, *([batches] if IN_BATCHES else [])],
+        sensors=[arrivals, reconcile, event_windows, *([batches] if IN_BATCHES else []), alerts],
         resources={
             "site": site,
             "warehouse_io": WarehouseIOManager(site=site),

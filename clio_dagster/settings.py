@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clio_dagster.alerts.webhook import is_webhook
 from clio_dagster.analyst.prices import Price
 from clio_dagster.own_facets import Facet, facets_from
 
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="Where the releases are served over HTTP, for links from the UI; unset: the page's path.",
     )
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s<>|]+$",
+        description="Where the Dagster UI is reached over HTTP, for links from alerts; unset: none.",
+    )
     access_file: Path = Field(
         Path("~/.config/clio/access.toml"),
         description="Who may use `clio review`. Must lie outside CLIO_HOME.",
@@ -142,6 +148,22 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(
         60, ge=5, le=3600, description="Seconds after which a partition is free whose run was killed."
     )
+
+    # Alerts.
+    alert_webhook: SecretStr | None = Field(
+        None,
+        description="URL that alerts are posted to: https, or http on this machine; unset: nothing leaves the site.",
+    )
+    alert_format: Literal["slack", "json"] = Field(
+        "slack", description="What is posted: a message that Slack and its likes show, or flat JSON."
+    )
+    alert_release_hours: int = Field(
+        6,
+        ge=1,
+        le=168,
+        description="Hours after CLIO_DAILY_HOUR without the release of the day before until that is an alert.",
+    )
+    site_name: str = Field("clio", min_length=1, max_length=80, description="What alerts call this site.")
 
     # Who does the work.
     analyst: Literal["offline", "claude", "auto"] = Field(
@@ -346,6 +368,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"unknown time zone {value!r}: use an IANA name such as Europe/Berlin"
             ) from error
+        return value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _check_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not is_webhook(value.get_secret_value()):
+            raise ValueError(
+                "use the https URL that your chat or pager gives for incoming messages; http is for a receiver on this "
+                "machine (127.0.0.1, ::1, localhost)"
+            )
         return value
 
     @field_validator("key_file", "home", "access_file")

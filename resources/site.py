@@ -13,6 +13,7 @@ from pydantic import Field
 from clio_dagster.settings import Settings, load_settings
 from resources.answers import Answers
 from resources.ledger import Ledger, open_ledger
+from resources.outbox import Outbox
 from resources.warehouse import open_warehouse
 from resources.zones import Zones
 
@@ -49,6 +50,10 @@ class Site(ConfigurableResource):
         return Answers(
             self.ledger, budget_usd=self.settings.budget_usd, budget_days=self.settings.budget_days
         )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.ledger)
 
     @cached_property
     def warehouse(self) -> Zones:

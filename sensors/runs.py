@@ -127,7 +127,7 @@ def run_here(
     failures = []
     for event in result.all_events:
         if event.event_type == DagsterEventType.STEP_FAILURE:
-            cause = _cause(event)
+            cause = cause_of(event)
             if cause and cause.cls_name == "DagsterExecutionInterruptedError":
                 raise KeyboardInterrupt
             failures.append(f"{event.step_key}: {failure_of(event)}")
@@ -148,11 +148,12 @@ def free_slots(instance: DagsterInstance, alive: Collection[str]) -> None:
 
 def failure_of(event: DagsterEvent) -> str:
     """Why a step failed, in words."""
-    cause = _cause(event)
+    cause = cause_of(event)
     return _first_line(cause.message) if cause else "failed"
 
 
-def _cause(event: DagsterEvent) -> SerializableErrorInfo | None:
+def cause_of(event: DagsterEvent) -> SerializableErrorInfo | None:
+    """The error that a failed step ended with, without Dagster's own around it."""
     error = event.step_failure_data.error
     return error.cause if error and error.cause else error
 

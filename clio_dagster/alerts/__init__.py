@@ -1,0 +1,1 @@
+"""Alerts: what is told outside the site of failed runs, late releases and the like, without a word that is private."""
