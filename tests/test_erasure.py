@@ -42,10 +42,11 @@ from clio_dagster.erasure import (
 )
 from clio_dagster.privacy.accounts import pseudonyms
 from clio_dagster.release.read import read_release, verify
+from clio_dagster.safety.tables import SAFETY_TABLES
 from clio_dagster.settings import Settings, load_settings
 from clio_dagster.synthetic.corpus import DAYS, generate
 from clio_dagster.tables import EMBEDDINGS, ERASURES, FACETS, QUARANTINE, TABLES, VECTOR_TYPE, Table
-from resources.contracts import contracts
+from resources.contracts import contracts, models
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.erasure import Forgotten, erased_accounts, forget, held_dates, unfinished
 from resources.ledger import ALONE, EVERYTHING, Ledger
@@ -337,13 +338,29 @@ def value_of(column: Any, number: int, mark: str) -> Any:
 def slices_of(table: Table) -> list[dict[str, str]]:
     values: dict[str, Sequence[str]] = {"date": [day.isoformat() for day in DATES], "language": LANGUAGES}
     names = sorted(table.partitioned_by)
-    if names == ["date", "language"]:
-        return [{"date": day, "language": language} for day in values["date"] for language in LANGUAGES]
+    if len(names) == 2:
+        others = values.get(names[1], ["an-event"])
+        return [{"date": day, names[1]: other} for day in values["date"] for other in others]
     return [{name: each} for name in names for each in values.get(name, ["a source"])]
 
 
 def is_personal(table: Table) -> bool:
     return not {ACCOUNT, CONVERSATION}.isdisjoint(table.schema)
+
+
+def rows_of(account: str, table: Table) -> pl.Expr:
+    """The rows of `frame_of` that are an account's."""
+    if CONVERSATION in table.schema:
+        return pl.col(CONVERSATION).str.starts_with(MARKS[account].lower())
+    return pl.col(ACCOUNT) == pseudonym(account)
+
+
+def owners_of(table: Table) -> tuple[str | None, ...]:
+    """Whose rows a slice of a table has; nobody's too, where the table allows that."""
+    if not is_personal(table):
+        return (None,)
+    must_name = any(column.name == ACCOUNT and not column.nullable for column in table.columns)
+    return tuple(owner for owner in OWNERS if owner or not must_name)
 
 
 @dataclass(frozen=True)
@@ -362,10 +379,12 @@ class Filled:
             return forget(self.site, instance, accounts)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        return {table.name: self.site.warehouse.read(table) for table in TABLES.values()}
+        return {table.name: self.site.warehouse.read(table) for table in EVERY.values()}
 
 
 OWNERS = (GONE, KEPT, None, ALSO)
+
+EVERY = TABLES | SAFETY_TABLES
 
 
 def filled(folder: Path, **overrides: Any) -> Filled:
@@ -377,9 +396,9 @@ def filled(folder: Path, **overrides: Any) -> Filled:
     other = write_jsonl(folder / "one.jsonl", records(GONE)[:1])
     for path in (made.corpus, other):
         land(path, key=source_key(path), settings=made.site.settings)
-    for table in TABLES.values():
+    for table in EVERY.values():
         made.site.warehouse.write_many(
-            (table, values, frame_of(table, values, OWNERS if is_personal(table) else (None,)), "made from")
+            (table, values, frame_of(table, values, owners_of(table)), "made from")
             for values in slices_of(table)
         )
     return made
@@ -413,27 +432,27 @@ def erased(
 Erased = tuple[Filled, dict[str, pl.DataFrame], Forgotten, list[str]]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_exactly_the_accounts_rows_are_gone_from_every_table(erased: Erased, name: str) -> None:
     made, before, _, _ = erased
-    table, rows = TABLES[name], before[name]
+    table, rows = EVERY[name], before[name]
     is_theirs = pl.lit(False)
     if is_personal(table):
-        is_theirs = pl.col(CONVERSATION).str.starts_with(MARKS[GONE].lower())
+        is_theirs = rows_of(GONE, table)
         assert rows.filter(is_theirs).height == len(slices_of(table))
     order = [*table.partitioned_by, *table.key]
     left = made.site.warehouse.read(table)
     assert left.sort(order).equals(rows.filter(~is_theirs).sort(order))
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_nothing_looks_tampered_with(erased: Erased, name: str) -> None:
     made, _, _, _ = erased
     for partition, stored in made.site.warehouse.slices(name).items():
         assert stored.fingerprint == "made from"
-        assert is_as_written(made.site.warehouse, TABLES[name], stored)
-        values = partition_values(TABLES[name], partition)
-        assert stored.rows == made.site.warehouse.read(TABLES[name], values).height
+        assert is_as_written(made.site.warehouse, EVERY[name], stored)
+        values = partition_values(EVERY[name], partition)
+        assert stored.rows == made.site.warehouse.read(EVERY[name], values).height
 
 
 def test_no_file_and_no_object_holds_it(erased: Erased, store: Store) -> None:
@@ -466,7 +485,7 @@ def test_landed_files_are_as_if_it_had_never_been_in_them(erased: Erased, tmp_pa
     receipt = read_receipt(made.home, source_key(made.corpus))
     assert sorted(row["conversations"] for row in receipt.slices) == [2] * 6
     assert len(read_receipt(made.home, source_key(made.corpus.with_name("one.jsonl"))).removed) == 1
-    tables = [table for table in TABLES.values() if is_personal(table)]
+    tables = [table for table in EVERY.values() if is_personal(table)]
     assert said.tables == len(tables) + 1
     assert said.slices == sum(len(slices_of(table)) for table in tables) + 6
 
@@ -656,10 +675,10 @@ def test_killed_between_two_objects_and_run_again_nothing_is_left(
     made.forget(GONE)
     assert unfinished(made.site) == 0
     for name, frame in made.tables().items():
-        if is_personal(TABLES[name]):
+        if is_personal(EVERY[name]):
             left = frame.filter(pl.col(CONVERSATION).str.starts_with(MARKS[GONE].lower()))
             assert (name, left.height) == (name, 0)
-            assert frame.height == (len(OWNERS) - 1) * len(slices_of(TABLES[name]))
+            assert frame.height == (len(OWNERS) - 1) * len(slices_of(EVERY[name]))
 
 
 # Every table that the contracts know.
@@ -679,7 +698,9 @@ def test_no_table_names_an_account_where_erasing_would_not_look(name: str) -> No
         assert column.name == ACCOUNT or "pseudonym of the account" not in column.description.lower()
 
 
-PERSONAL = [*naming_accounts(contracts().values()), *naming_conversations(contracts().values())]
+VIEWS = {model.name for model in models() if model.materialized == "view"}
+STORED = [table for name, table in contracts().items() if name not in VIEWS]
+PERSONAL = [*naming_accounts(STORED), *naming_conversations(STORED)]
 
 
 @pytest.mark.parametrize("table", PERSONAL, ids=lambda table: table.name)
@@ -692,12 +713,14 @@ def test_erasing_removes_exactly_the_accounts_rows(
 ) -> None:
     warehouse = DuckDBWarehouse(tmp_path_factory.mktemp("exactly"))
     slices = slices_of(table)
-    frames = [frame_of(table, values, some) for values, some in zip(slices, owners, strict=False)]
+    able = set(owners_of(table))
+    frames = [
+        frame_of(table, values, [each for each in some if each in able])
+        for values, some in zip(slices, owners, strict=False)
+    ]
     warehouse.write_many((table, *each, "made from") for each in zip(slices, frames, strict=True))
     whole = pl.concat(frames)
-    is_theirs = pl.any_horizontal(
-        pl.col(CONVERSATION).str.starts_with(MARKS[each].lower()) for each in (GONE, ALSO)
-    )
+    is_theirs = pl.any_horizontal(rows_of(each, table) for each in (GONE, ALSO))
     names = [name for name in CONVERSATIONS_SCHEMA if name in whole.columns]
     own = whole.filter(is_theirs).select(names)
     changed = warehouse.erase(

@@ -23,10 +23,12 @@ import polars as pl
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from clio_dagster.privacy.accounts import pseudonyms
 from clio_dagster.privacy.detector import detect
 from clio_dagster.privacy.word_lists import every_generic_word
 from clio_dagster.release.read import read_release, release_dates, verify
 from clio_dagster.release.summary import coverage_table, map_image, numbers, topics_table
+from clio_dagster.safety.tables import CLASSIFIER_AUDIT, COORDINATED_ACCOUNTS
 from clio_dagster.settings import Settings
 from clio_dagster.synthetic.corpus import RING, RING_ACCOUNTS, SMALL, Truth, generate
 from clio_dagster.tables import (
@@ -37,7 +39,7 @@ from clio_dagster.tables import (
     PUBLISHED_COVERAGE,
     RELEASES,
 )
-from tests.scenario import Site, shingles, strings_of, words_of
+from tests.scenario import KEY, Site, shingles, strings_of, words_of
 
 CONVERSATIONS = 2500
 QUOTED_WORDS = 7
@@ -67,7 +69,9 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    site = Site(tmp_path_factory.mktemp("demo"), {"languages": "de,en,es,fr,it,ja,pt,ru,zh"})
+    site = Site(
+        tmp_path_factory.mktemp("demo"), {"languages": "de,en,es,fr,it,ja,pt,ru,zh", "safety": "true"}
+    )
     run = site.clio("demo", "--conversations", str(CONVERSATIONS))
     assert run.returncode == 0, run.stderr
     path = site.folder / "again.jsonl.gz"
@@ -101,6 +105,31 @@ def largest_share(membership: pl.DataFrame, kind: str) -> float:
 
 
 # What was planted.
+
+
+def test_trust_and_safety_is_led_to_the_ring_and_to_the_classifiers_faults(demo: Demo) -> None:
+    warehouse, last = demo.site.warehouse, {"date": demo.dates[-1]}
+    planted = pseudonyms(pl.Series(demo.truth.ring_accounts), KEY)
+    members = warehouse.read(COORDINATED_ACCOUNTS, last)
+    groups = members.group_by("group_id").agg(
+        pl.col("account").is_in(planted.implode()).sum().alias("planted")
+    )
+    assert groups["planted"].max() == RING_ACCOUNTS
+    clusters = warehouse.read("classifier_clusters", last)
+    topics = demo.truth.conversations.select("conversation_id", "topic", "harmful")
+    held = warehouse.read(CLUSTER_MEMBERS, last).join(topics, on="conversation_id").group_by("cluster_id")
+    most = held.agg(pl.col("topic").mode().sort().first().alias("planted"), pl.col("harmful").mean())
+    found = clusters.join(most, on="cluster_id").drop_nulls("candidate").sort("rank")
+    assert found.filter(candidate="false positive")["planted"][0] == "web_security"
+    assert demo.site.warehouse.read(CLASSIFIER_AUDIT, last)["r"].min() > 0.3
+
+
+def test_nothing_of_trust_and_safety_is_in_a_release(demo: Demo) -> None:
+    names = {COORDINATED_ACCOUNTS.name, CLASSIFIER_AUDIT.name, "classifier_clusters"}
+    groups = {*demo.site.warehouse.read(COORDINATED_ACCOUNTS)["group_id"]}
+    assert groups
+    for name, content in demo.site.released().items():
+        assert not any(each.encode() in content for each in names | groups), name
 
 
 def test_every_date_has_a_release_with_topics(demo: Demo) -> None:
