@@ -17,6 +17,7 @@ from rich.text import Text
 
 from clio_dagster.alerts.command import alerts
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.ops_cli import pause, resume, say_if_paused
 from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
@@ -162,6 +163,7 @@ def status(
         from sensors.status import as_dicts, erasures, rows, table
 
         site = Site(overrides={"home": settings.home})
+        say_if_paused(site)
         landed = [day.date()] if day else landed_days(site)[-days:]
         if not landed:
             raise CallError(f"nothing has been landed in {settings.home}: `clio run FILE`")
@@ -466,6 +468,9 @@ app.add_typer(review, name="review")
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
+
+for command in (pause, resume):
+    app.command()(command)
 
 
 @evaluate.command()

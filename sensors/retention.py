@@ -32,6 +32,7 @@ from clio_dagster.tables import RAW_CONVERSATIONS
 from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import holdings, purge
 from resources.site import Site
+from sensors.paused import unless_paused
 from sensors.pipeline import alone
 from sensors.runs import ASKED_BY, spans
 
@@ -145,6 +146,7 @@ def purge_job() -> None:
     execution_timezone=SETTINGS.timezone,
     default_status=DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def purge_daily(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """What has had its time leaves: landed text, raw text, facets."""
     today = context.scheduled_execution_time.astimezone(SETTINGS.tz).date()
