@@ -17,7 +17,7 @@ from rich.text import Text
 
 from clio_dagster.alerts.command import alerts
 from clio_dagster.failures import CallError, StageError
-from clio_dagster.ops_cli import pause, resume, say_if_paused
+from clio_dagster.ops_cli import pause, resume, say_if_paused, storage, trim_history
 from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
@@ -282,8 +282,8 @@ def purge(
         typer.Option("--today", formats=["%Y-%m-%d"], hidden=True, help="The day that it counts as."),
     ] = None,
 ) -> None:
-    """Remove what is past its time: landed text, raw text, facets. `clio dev` does it every day; the settings are
-    CLIO_LANDING_DAYS, CLIO_RAW_DAYS and CLIO_FACET_DAYS."""
+    """Remove what is past its time: landed text, raw text, facets, finished runs. `clio dev` does it every day; the
+    settings are CLIO_LANDING_DAYS, CLIO_RAW_DAYS, CLIO_FACET_DAYS, and CLIO_HISTORY_DAYS for Dagster's runs."""
     from clio_dagster.home import prepare
     from clio_dagster.progress import listening
 
@@ -316,6 +316,7 @@ def purge(
             f"{len(found.waiting)} landed files are past theirs and not read yet: `clio run`. "
             f"Their text goes after {settings.raw_days} days in any case."
         )
+    trim_history(dry_run, today)
 
 
 @app.command()
@@ -469,7 +470,7 @@ evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_he
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
 
-for command in (pause, resume):
+for command in (pause, resume, storage):
     app.command()(command)
 
 

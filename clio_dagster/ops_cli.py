@@ -46,7 +46,7 @@ def pause(
         _say(told(standing) if is_new else f"Already {told(standing)}")
     if waits:
         console.print(table(waits))
-    console.print("What is above is asked for then." if waits else "Every landed day is done.")
+    console.print("What is above is asked for then." if waits else "Nothing that has landed is to be made.")
     if wait:
         wait_for_standstill(site, instance, _say)
         _say("Nothing is at work.")
@@ -59,6 +59,61 @@ def resume() -> None:
     site, _instance = _opened()
     before = site.pauses.end()
     _say(f"Resumed; it was {before}" if before else "It was not paused.")
+
+
+def storage(
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, sizes in bytes.")] = False,
+) -> None:
+    """Show how much room the home takes, what for, and which of Dagster's runs are past their time."""
+    import json
+    import shutil
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from resources.home_size import parts
+
+    settings = _home()
+    found = parts(settings.home)
+    total, free = sum(part.size for part in found), shutil.disk_usage(settings.home).free
+    if as_json:
+        rows = [asdict(part) for part in found]
+        typer.echo(json.dumps({"parts": rows, "size": total, "free": free}, indent=2))
+        return
+    shown = Table("what", "where", "files", "size", box=None, pad_edge=False)
+    for part in found:
+        shown.add_row(part.what, part.where, f"{part.files:,}", megabytes(part.size))
+    shown.add_section()
+    shown.add_row("", str(settings.home), "", megabytes(total))
+    console.print(shown)
+    console.print(f"{megabytes(free)} are free on its disk.")
+    trim_history(dry_run=True)
+
+
+def trim_history(dry_run: bool, today: datetime | None = None) -> None:
+    """The end of `clio purge`: finished runs of Dagster's that are past their time, removed or told."""
+    site, instance = _opened()
+    from resources.home_size import compact
+    from sensors.history import past_their_time
+    from sensors.history import trim_history as trim
+
+    now = today.replace(hour=12, tzinfo=site.settings.tz) if today else datetime.now(UTC)
+    if dry_run:
+        runs = len(past_their_time(instance, site.settings, now))
+        days = site.settings.history_days
+        console.print(f"{runs:,} finished runs are past their time ({days} days) in Dagster's storage.")
+        return
+    trimmed = trim(instance, site.settings, now)
+    given_back = compact(site.settings.home)
+    if not trimmed.is_nothing:
+        console.print(
+            f"{trimmed.runs:,} finished runs left Dagster's storage; {megabytes(given_back)} given back in its "
+            "databases, apart from logs of runs."
+        )
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def say_if_paused(site: Any) -> None:
