@@ -80,9 +80,13 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             for end in ("", "-wal", "-shm"):
                 Path(f"{self.path_for_shard(run_id)}{end}").unlink(missing_ok=True)
 
-    def dispose(self) -> None:
+    def close(self) -> None:
+        """Close every database; what is asked for next opens its own again."""
         with self._db_lock:
             _close(self._engines)
+
+    def dispose(self) -> None:
+        self.close()
         super().dispose()
 
 
