@@ -13,6 +13,7 @@ import argparse
 import os
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -67,7 +68,7 @@ def measure(folder: Path, conversations: int, days: int, ticks: int) -> None:
         print(f"| `{job}` | {len(logs)} | {sum(logs) / len(logs) / 1e3:,.0f} |")
     names = list(after)
     print(f"\n| MB added by | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
-    for (_, earlier), (said, now) in zip(sizes, sizes[1:], strict=False):
+    for (_, earlier), (said, now) in pairwise(sizes):
         cells = [f"{(now[name] - earlier.get(name, 0)) / 1e6:.2f}" for name in names]
         print(f"| {said} | {' | '.join(cells)} |")
     print(f"| all, trimmed (in all) | {' | '.join(f'{after[name] / 1e6:.2f}' for name in names)} |")

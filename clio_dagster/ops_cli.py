@@ -82,11 +82,11 @@ def storage(
         return
     shown = Table("what", "where", "files", "size", box=None, pad_edge=False)
     for part in found:
-        shown.add_row(part.what, part.where, f"{part.files:,}", megabytes(part.size))
+        shown.add_row(part.what, part.where, f"{part.files:,}", room(part.size))
     shown.add_section()
-    shown.add_row("", str(settings.home), "", megabytes(total))
+    shown.add_row("", str(settings.home), "", room(total))
     console.print(shown)
-    console.print(f"{megabytes(free)} are free on its disk.")
+    console.print(f"{room(free)} are free on its disk.")
     trim_history(dry_run=True)
 
 
@@ -107,13 +107,15 @@ def trim_history(dry_run: bool, today: datetime | None = None) -> None:
     given_back = compact(site.settings.home)
     if not trimmed.is_nothing:
         console.print(
-            f"{trimmed.runs:,} finished runs left Dagster's storage; {megabytes(given_back)} given back in its "
-            "databases, apart from logs of runs."
+            f"{trimmed.runs:,} finished runs left Dagster's storage; {room(given_back)} given back in its "
+            "databases, apart from logs of runs.",
+            soft_wrap=True,
         )
 
 
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+def room(size: int) -> str:
+    """Bytes in words: 7.7 MB, 66.4 GB."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def say_if_paused(site: Any) -> None:
