@@ -59,6 +59,7 @@ WHERE_NOT_WHAT = {
         "s3_prefix",
         "s3_endpoint",
         "inbox",
+        "events_file",
     ),
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
     *("alert_webhook", "alert_format", "alert_release_hours", "site_name", "dagster_url"),
