@@ -17,6 +17,7 @@ from rich.text import Text
 
 from clio_dagster.alerts.command import alerts
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.ops_cli import pause, resume, say_if_paused, storage, trim_history
 from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
@@ -162,6 +163,7 @@ def status(
         from sensors.status import as_dicts, erasures, rows, table
 
         site = Site(overrides={"home": settings.home})
+        say_if_paused(site)
         landed = [day.date()] if day else landed_days(site)[-days:]
         if not landed:
             raise CallError(f"nothing has been landed in {settings.home}: `clio run FILE`")
@@ -280,8 +282,8 @@ def purge(
         typer.Option("--today", formats=["%Y-%m-%d"], hidden=True, help="The day that it counts as."),
     ] = None,
 ) -> None:
-    """Remove what is past its time: landed text, raw text, facets. `clio dev` does it every day; the settings are
-    CLIO_LANDING_DAYS, CLIO_RAW_DAYS and CLIO_FACET_DAYS."""
+    """Remove what is past its time: landed text, raw text, facets, finished runs. `clio dev` does it every day; the
+    settings are CLIO_LANDING_DAYS, CLIO_RAW_DAYS, CLIO_FACET_DAYS, and CLIO_HISTORY_DAYS for Dagster's runs."""
     from clio_dagster.home import prepare
     from clio_dagster.progress import listening
 
@@ -314,6 +316,7 @@ def purge(
             f"{len(found.waiting)} landed files are past theirs and not read yet: `clio run`. "
             f"Their text goes after {settings.raw_days} days in any case."
         )
+    trim_history(dry_run, today)
 
 
 @app.command()
@@ -466,6 +469,9 @@ app.add_typer(review, name="review")
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
+
+for command in (pause, resume, storage):
+    app.command()(command)
 
 
 @evaluate.command()

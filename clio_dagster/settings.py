@@ -304,6 +304,14 @@ class Settings(BaseSettings):
         description="Days after which facets, vectors and all that names a conversation go.",
     )
 
+    # Dagster's own storage.
+    history_days: int = Field(
+        30, ge=2, le=3650, description="Days after which a run's row, log and output leave Dagster's storage."
+    )
+    history_runs: int = Field(
+        2_000, ge=200, description="Finished runs, the newest, that stay there within these days."
+    )
+
     # Clusters.
     cluster_size: int | None = Field(
         None,

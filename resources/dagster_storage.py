@@ -5,9 +5,11 @@ Dagster opens and closes a database for every event, three times for a check: 15
 and migrations are Dagster's own, so either storage reads what the other wrote; tests/test_upstream.py pins it.
 """
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -27,12 +29,19 @@ def _without_waiting_for_the_disk(connection: Any, _record: Any) -> None:
     connection.execute("pragma synchronous = normal")
 
 
+def _close(engines: OrderedDict[str, Engine]) -> None:
+    while engines:
+        engines.popitem()[1].dispose()
+
+
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """The event log, one open engine a database."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._tables: set[str] = set()
+        # A process that ends with a database open leaves 4 MB of log beside it, which nobody opens again.
+        weakref.finalize(self, _close, self._engines)
         super().__init__(base_dir, inst_data)
 
     @contextmanager
@@ -62,10 +71,22 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             self._tables.add(table_name)
         return table_name in self._tables
 
-    def dispose(self) -> None:
+    def remove_log(self, run_id: str) -> None:
+        """Remove the database of a run's log. What other processes have open of it they may read to the end."""
         with self._db_lock:
-            while self._engines:
-                self._engines.popitem()[1].dispose()
+            if engine := self._engines.pop(run_id, None):
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(run_id)}{end}").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close every database; what is asked for next opens its own again."""
+        with self._db_lock:
+            _close(self._engines)
+
+    def dispose(self) -> None:
+        self.close()
         super().dispose()
 
 

@@ -14,6 +14,7 @@ from clio_dagster.settings import Settings, load_settings
 from resources.answers import Answers
 from resources.ledger import Ledger, open_ledger
 from resources.outbox import Outbox
+from resources.pause import Pauses
 from resources.warehouse import open_warehouse
 from resources.zones import Zones
 
@@ -54,6 +55,10 @@ class Site(ConfigurableResource):
     @cached_property
     def outbox(self) -> Outbox:
         return Outbox(self.ledger)
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        return Pauses(self.ledger)
 
     @cached_property
     def warehouse(self) -> Zones:

@@ -37,6 +37,7 @@ from resources.s3_objects import Objects
 from resources.site import Site
 from resources.sources import S3, Found, register
 from sensors.jobs import land
+from sensors.paused import unless_paused
 from sensors.reconcile import UNFINISHED
 from sensors.runs import ASKED_BY
 
@@ -113,6 +114,7 @@ class Cursor:
     minimum_interval_seconds=SETTINGS.tick_seconds,
     default_status=DefaultSensorStatus.RUNNING if SETTINGS.inbox else DefaultSensorStatus.STOPPED,
 )
+@unless_paused
 def arrivals(context: SensorEvaluationContext, site: Site) -> SensorResult:
     """Land the files of CLIO_INBOX as they come, are replaced, or come back; one that goes leaves what it landed.
 

@@ -6,6 +6,7 @@ from assets.partitions import SETTINGS
 from clio_dagster.analyst.claude import batcher_of
 from clio_dagster.analyst.sending import AnalystError
 from resources.site import Site
+from sensors.paused import unless_paused
 
 
 @sensor(
@@ -14,6 +15,7 @@ from resources.site import Site
     default_status=DefaultSensorStatus.RUNNING,
     target="facets",
 )
+@unless_paused
 def batches(context: SensorEvaluationContext, site: Site) -> SkipReason:
     """Ask the API how the open batches are. `facets` is asked for by `reconcile` when those of a day have ended."""
     before = [each for each in site.answers.batches() if each.is_open]

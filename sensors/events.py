@@ -32,6 +32,7 @@ from clio_dagster.safety.tables import EVENT_ALERTS, EVENTS
 from clio_dagster.tables import EMBEDDINGS, FACETS, RAW_CONVERSATIONS
 from resources.site import Site
 from sensors.jobs import watch
+from sensors.paused import unless_paused
 from sensors.pipeline import CLIO_RUN
 from sensors.runs import ASKED_BY, partition_range
 
@@ -51,6 +52,7 @@ class Watched:
     minimum_interval_seconds=SETTINGS.tick_seconds,
     default_status=DefaultSensorStatus.RUNNING,
 )
+@unless_paused
 def event_windows(context: SensorEvaluationContext, site: Site) -> SensorResult:
     """Ask for today's partition of every event whose window is open: at its cadence, and when something has landed.
 

@@ -32,6 +32,7 @@ from resources.erasure import due_dates, settle
 from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
 from sensors.jobs import inspect, jobs, land, publish, read, submit
+from sensors.paused import unless_paused
 from sensors.pipeline import CLIO_RUN
 from sensors.runs import (
     ASKED_BY,
@@ -74,6 +75,7 @@ class Ask:
     minimum_interval_seconds=SETTINGS.tick_seconds,
     default_status=DefaultSensorStatus.RUNNING,
 )
+@unless_paused
 def reconcile(context: SensorEvaluationContext, site: Site) -> SensorResult:
     """Ask for what is stale among the closed days of CLIO_RECONCILE_DAYS: files, then slices, then dates, in order.
 

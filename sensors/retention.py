@@ -29,9 +29,12 @@ from assets.staleness import PUBLISH, READ
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.retention import Due, closed_dates, due
 from clio_dagster.tables import RAW_CONVERSATIONS
+from resources.home_size import compact
 from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import holdings, purge
 from resources.site import Site
+from sensors.history import past_their_time, trim_history
+from sensors.paused import unless_paused
 from sensors.pipeline import alone
 from sensors.runs import ASKED_BY, spans
 
@@ -121,19 +124,22 @@ def _holding(site: Site, found: Due, holder: str, say: Callable[[str], None]) ->
 @op(name="remove_past_its_time", description="Purge what is past its time: landed text, raw text, facets.")
 def purge_op(context: OpExecutionContext, site: Site) -> None:
     found = purge_due(site, context.run_id, None, context.log.info)
+    trimmed = trim_history(context.instance, site.settings, datetime.now(UTC))
     context.add_output_metadata(
         {
             "landed_files": len(found.landing),
             "raw_slices": found.raw.height,
             "days": len(found.days),
             "waiting_files": len(found.waiting),
+            "runs": trimmed.runs,
+            "bytes_given_back": compact(site.settings.home),
         }
     )
 
 
 @job(
     name="purge",
-    description="Purge what is past its time (CLIO_LANDING_DAYS, CLIO_RAW_DAYS, CLIO_FACET_DAYS).",
+    description="Purge what is past its time (CLIO_LANDING_DAYS, CLIO_RAW_DAYS, CLIO_FACET_DAYS, CLIO_HISTORY_DAYS).",
 )
 def purge_job() -> None:
     purge_op()
@@ -145,9 +151,11 @@ def purge_job() -> None:
     execution_timezone=SETTINGS.timezone,
     default_status=DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def purge_daily(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
-    """What has had its time leaves: landed text, raw text, facets."""
+    """What has had its time leaves: landed text, raw text, facets, finished runs."""
     today = context.scheduled_execution_time.astimezone(SETTINGS.tz).date()
-    if due_on(site, today).is_nothing:
+    runs = past_their_time(context.instance, site.settings, context.scheduled_execution_time)
+    if due_on(site, today).is_nothing and not runs:
         return SkipReason(f"nothing is past its time on {today}")
     return RunRequest(run_key=f"purge {today}", tags={ASKED_BY: "schedule"})

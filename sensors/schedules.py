@@ -12,6 +12,7 @@ from assets.partitions import SETTINGS
 from assets.staleness import Day, landed_days, standings
 from resources.site import Site
 from sensors.jobs import publish, read
+from sensors.paused import unless_paused
 from sensors.runs import ASKED_BY, date_range, slice_range
 
 
@@ -26,6 +27,7 @@ def closed_day(context: ScheduleEvaluationContext) -> date:
     execution_timezone=SETTINGS.timezone,
     default_status=DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def read_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """Facets and vectors of yesterday, all languages in one run."""
     day = closed_day(context)
@@ -41,6 +43,7 @@ def read_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunReques
     execution_timezone=SETTINGS.timezone,
     default_status=DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def publish_closed_day(context: ScheduleEvaluationContext, site: Site) -> RunRequest | SkipReason:
     """Topics and release of yesterday."""
     day = closed_day(context)

@@ -491,12 +491,15 @@ def _copy(home: Reading, other: Reading) -> None:
 # Every day.
 
 
-def test_the_schedule_asks_when_something_is_due_and_the_job_does_it(first: Reading) -> None:
+def test_the_schedule_asks_when_something_is_due_and_the_job_does_it(first: Reading, tmp_path: Path) -> None:
     def asked() -> RunRequest | SkipReason:
         at = datetime.combine(TODAY, datetime.min.time(), UTC)
-        with build_schedule_context(
-            instance=first.instance, scheduled_execution_time=at, resources={"site": first.site}
-        ) as context:
+        with (
+            DagsterInstance.local_temp(str(tmp_path)) as instance,
+            build_schedule_context(
+                instance=instance, scheduled_execution_time=at, resources={"site": first.site}
+            ) as context,
+        ):
             result = purge_daily(context)
         assert isinstance(result, RunRequest | SkipReason)
         return result
