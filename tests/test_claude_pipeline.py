@@ -189,6 +189,7 @@ def test_in_batch_mode_a_run_submits_all_waits_and_publishes(
     assert len(server.requests(BATCHES)) == again
 
 
+@pytest.mark.slow
 def test_unattended_facets_are_made_when_their_batch_has_ended_and_nothing_before(
     server: Handle, tmp_path: Path, corpus: tuple[Path, Truth]
 ) -> None:

@@ -20,10 +20,10 @@ import pytest
 from clio_dagster.evaluation.canaries import corpus
 from clio_dagster.release.read import release_dates
 from clio_dagster.tables import RAW_CONVERSATIONS
-from tests.scenario import SMALL, Site
+from tests.scenario import SMALL, Site, strings_of
 
 CONVERSATIONS = 400
-FAILING = ("extract", "name_clusters")
+FAILING = ("extract", "name_clusters", "find_groups")
 KILLS = 1
 
 SABOTAGE = """
@@ -45,7 +45,11 @@ def quoting(_self, shown):
 
 
 fails = os.environ.get("LEAK_HUNT_FAILS_AT")
-if fails:
+if fails == "find_groups":
+    from clio_dagster.safety.coordination import find
+
+    find.find_groups = lambda rows, *_, **__: quoting(None, rows)
+elif fails:
     setattr(UniversalSentenceEncoder if fails == "encode" else OfflineAnalyst, fails, quoting)
 """
 """A `sitecustomize` by which a task fails and quotes all that it was shown."""
@@ -79,6 +83,8 @@ class Hunt:
         for path in self.site.home.rglob("*.gz"):
             if path.relative_to(self.site.home).parts[0] not in ("landing", "demo"):
                 yield path.name, gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+        for name in ("coordinated_groups", "coordinated_accounts", "classifier_clusters"):
+            yield name, "\n".join(strings_of(self.site.warehouse.read(name)))
         for name, run in self.printed.items():
             yield f"printed by {name}", run.stdout + run.stderr
 
@@ -101,15 +107,19 @@ def hunt(tmp_path_factory: pytest.TempPathFactory) -> Hunt:
     sabotage = folder / "site" / "sabotage"
     sabotage.mkdir(parents=True)
     (sabotage / "sitecustomize.py").write_text(SABOTAGE, "utf-8")
-    site = Sabotaged(folder / "site", SMALL)
+    site = Sabotaged(folder / "site", SMALL | {"safety": "true"})
     printed = {}
-    for task in FAILING:
+    *early, last = FAILING
+    for task in early:
         site.fails_at = task
         printed[f"a run that fails in {task}"] = site.clio("run", source)
     site.fails_at = ""
     moments = random.Random(3)
     for number in range(KILLS):
         printed[f"killed run {number}"] = site.killed(moments.uniform(3, 10), "run", source)
+    site.fails_at = last
+    printed[f"a run that fails in {last}"] = site.clio("run", source)
+    site.fails_at = ""
     printed["a good run"] = site.clio("run", source)
     return Hunt(site, printed, made.planted["text"].to_list())
 
