@@ -30,7 +30,9 @@ from clio_dagster.conversations.landing import (
 from clio_dagster.settings import Settings
 from clio_dagster.tables import QUARANTINE, SOURCES
 from resources.freshness import landing_fingerprint
-from resources.s3_objects import Gone, Objects
+from resources.s3_errors import Gone
+from resources.s3_objects import Objects
+from resources.s3_options import options_of
 from resources.site import Site
 
 S3 = "s3://"
@@ -164,7 +166,7 @@ def at_hand(settings: Settings, key: str, path: str) -> Iterator[Path]:
         yield Path(path)
         return
     bucket, _, name = path.removeprefix(S3).partition("/")
-    objects = Objects(bucket, "", settings.s3_endpoint)
+    objects = Objects(bucket, "", settings.s3_endpoint, options_of(settings))
     entry = next((each for each in objects.listed(name) if each.name == name), None)
     if entry is None:
         raise MissingSource(f"source {key} is no longer in its bucket")
