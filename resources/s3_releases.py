@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from clio_dagster.release.read import MANIFEST, release_dates, verify
 from clio_dagster.settings import Settings
 from resources.s3_errors import Gone
 from resources.s3_objects import Objects, concurrently
-from resources.s3_options import release_options_of
+from resources.s3_options import Options, release_options_of
 
 LATEST = "latest.json"
 """The pointer: which dates there are, and where the revision of each lies that stands."""
@@ -58,12 +59,18 @@ def copy_releases(settings: Settings) -> Sent:
     """
     if not settings.releases:
         return Sent((), ())
-    bucket, _, prefix = settings.releases.removeprefix("s3://").partition("/")
     endpoint = settings.releases_endpoint or settings.s3_endpoint
-    objects = Objects(bucket, prefix, endpoint, release_options_of(settings))
+    objects = _opened(settings.releases, endpoint, release_options_of(settings))
     releases = settings.home / "releases"
     with locked(releases):
         return _copy(objects, releases)
+
+
+@lru_cache(maxsize=2)
+def _opened(place: str, endpoint: str | None, options: Options) -> Objects:
+    """One a process, for its connections."""
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+    return Objects(bucket, prefix, endpoint, options)
 
 
 def _copy(objects: Objects, releases: Path) -> Sent:
