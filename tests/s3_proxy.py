@@ -1,4 +1,4 @@
-"""A proxy before the tests' S3 that fails on demand: busy, cut off, slow, or silent after it has done what was asked."""
+"""A proxy before the tests' S3 that fails on demand: busy, cut off, slow, or silent once it has done as asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Kind = Literal["busy", "reset", "dropped", "lost", "slow", "not offered", "refus
 """busy: 503; reset: the connection is cut before the body is read; dropped: in the middle of it; lost: once it is done
 and before the answer; slow: answered after `SLOW_SECONDS`; not offered: 501; refused: 400."""
 
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 1.2
 
 _ANSWERS = {
     "busy": (503, "SlowDown"),

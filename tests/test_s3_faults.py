@@ -21,7 +21,7 @@ from tests.frames import DATE, ES, SECRET, embeddings
 from tests.s3_proxy import SLOW_SECONDS, Kind, Proxy, s3_proxy
 from tests.s3_server import Store, s3_server
 
-PATIENT = Options(attempts=4, read_seconds=SLOW_SECONDS / 2, part_bytes=5_242_880)
+PATIENT = Options(attempts=4, read_seconds=SLOW_SECONDS - 0.4, part_bytes=5_242_880)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def items(count: int, rows: int = 20) -> list[Any]:
 @pytest.mark.parametrize("kind", ["busy", "reset", "dropped", "lost", "slow"])
 def test_a_fault_that_passes_loses_nothing(proxy: Proxy, warehouse: S3Warehouse, kind: Kind) -> None:
     for method in ("PUT", "GET"):
-        proxy.fail(kind, 2, method)
+        proxy.fail(kind, 1 if kind == "slow" else 2, method)
         if method == "PUT":
             written = warehouse.write_many(items(3), fence=no_fence)
         assert sorted(warehouse.slices(EMBEDDINGS).values(), key=lambda each: each.partition) == written
@@ -139,12 +139,12 @@ def test_a_large_object_that_cannot_be_ended_leaves_the_old_one_and_no_parts(
     ("kind", "said"),
     [
         ("reset", r"\(CLIO_S3_ENDPOINT\) cannot be reached"),
-        ("slow", r"does not answer within 0\.5 s.*CLIO_S3_READ_SECONDS"),
+        ("slow", r"does not answer within 0\.8 s.*CLIO_S3_READ_SECONDS"),
         ("refused", r"S3 answered InvalidArgument \(HTTP 400\)"),
     ],
 )
 def test_a_fault_that_stays_says_what_to_do(proxy: Proxy, bucket: str, kind: Kind, said: str) -> None:
-    once = Options(attempts=1, read_seconds=0.5)
+    once = Options(attempts=1, read_seconds=0.8)
     proxy.fail(kind, 99, bucket)
     with pytest.raises(WarehouseError, match=said) as caught:
         S3Warehouse(bucket, "site", proxy.endpoint, options=once).write(EMBEDDINGS, ES, embeddings(1))
