@@ -33,9 +33,8 @@ from resources.freshness import landing_fingerprint
 from resources.s3_errors import Gone
 from resources.s3_objects import Objects
 from resources.s3_options import options_of
+from resources.s3_sources import S3, objects_at
 from resources.site import Site
-
-S3 = "s3://"
 
 _BLOCK_BYTES = 8_000_000
 """Of an object, asked for at once."""
@@ -68,6 +67,13 @@ class Versions:
 def files_at(path: Path) -> list[Found]:
     """The source files at a path (see `find_sources`), their content hashed."""
     return [Found(source_key(file), str(file.absolute())) for file in find_sources(path)]
+
+
+def sources_at(settings: Settings, source: Path | str) -> list[Found]:
+    """The same for a path, or for s3://BUCKET/KEY: one object, or those below it, known by their ETags."""
+    if not str(source).startswith(S3):
+        return files_at(Path(source))
+    return [Found(etag_key(seen.name, seen.etag), seen.path) for seen in objects_at(settings, str(source))]
 
 
 def register(site: Site, found: Iterable[Found]) -> None:

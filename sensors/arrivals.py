@@ -35,8 +35,9 @@ from clio_dagster.settings import Settings
 from resources.freshness import unlanded_sources
 from resources.s3_objects import Objects
 from resources.s3_options import options_of
+from resources.s3_sources import S3
 from resources.site import Site
-from resources.sources import S3, Found, register
+from resources.sources import Found, register
 from sensors.jobs import land
 from sensors.reconcile import UNFINISHED
 from sensors.runs import ASKED_BY
