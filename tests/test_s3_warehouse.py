@@ -467,7 +467,7 @@ def test_sql_models_give_what_duckdb_gives(store: Store, tmp_path: Path) -> None
             rows = select_rows(warehouse, model, last, window_days=7)
             made.append(warehouse.write(model.table, {model.partitioned_by: last}, rows))
             assert all(result.passed for result in run(warehouse, model, last))
-        assert made[0].rows > 0
+        assert made[0].rows > 0 or model.group == "restricted"  # Nothing was clustered here.
         assert made[0].content_hash == made[1].content_hash, model.name
         assert_frame_equal(s3.read(model.table), duck.read(model.table))
         assert_frame_equal(s3.read(model.name), duck.read(model.name))
