@@ -6,6 +6,7 @@ Nothing here decides what a slice holds.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 from clio_dagster.settings import Settings
@@ -73,6 +74,7 @@ def release_options_of(settings: Settings) -> Options:
 def connect(endpoint: str | None, options: Options) -> Any:
     """boto3's client of AWS, or of the store at `endpoint`. Raises what boto3 raises, and ValueError for no URL."""
     import boto3
+    import botocore.session
     from botocore.config import Config
 
     # Stores other than AWS know buckets by path, and not all of them the checksums that are new.
@@ -88,6 +90,16 @@ def connect(endpoint: str | None, options: Options) -> Any:
         max_pool_connections=CONCURRENT,
         **(elsewhere if endpoint else {}),
     )
-    session = boto3.Session(profile_name=options.profile)
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _descriptions())
+    session = boto3.Session(botocore_session=core, profile_name=options.profile)
     region = session.region_name or ("us-east-1" if endpoint else None)
     return session.client("s3", endpoint_url=endpoint, region_name=region, config=config)
+
+
+@cache
+def _descriptions() -> Any:
+    """botocore's descriptions of services, read once a process: reading them takes most of the making of a client."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
