@@ -9,6 +9,7 @@ from assets.coordination import coordinated_groups
 from assets.day import day
 from assets.drift import drift_check
 from assets.embeddings import embeddings
+from assets.events import event_alerts, event_conversations, event_topics
 from assets.facet_batches import facet_batches
 from assets.facets import facets
 from assets.gate import gate_check
@@ -41,6 +42,9 @@ all_assets = [
     classifier_audit,
     coordinated_groups,
     release,
+    event_conversations,
+    event_topics,
+    event_alerts,
     status,
 ]
 

@@ -102,11 +102,11 @@ def read_window(site: Site, key: str, clustered_by: str) -> tuple[pl.DataFrame, 
         .sort("conversation_id", "date", "language")
         .unique("conversation_id", keep="last", maintain_order=True)
     )
-    return rows, _vectors(site, rows, clustered_by)
+    return rows, read_vectors(site, rows, clustered_by)
 
 
-def _vectors(site: Site, rows: pl.DataFrame, clustered_by: str) -> np.ndarray:
-    """The vectors of the rows, read a slice at a time: a window of them is held once."""
+def read_vectors(site: Site, rows: pl.DataFrame, clustered_by: str) -> np.ndarray:
+    """The vectors of the rows (conversation_id, date, language), a slice at a time: a window of them is held once."""
     vectors = np.zeros((0, 1), np.float32)
     placed = rows.select("conversation_id", "date", "language").with_row_index("row")
     for (day, language), part in placed.group_by("date", "language", maintain_order=True):

@@ -79,10 +79,11 @@ def coordinated_groups(
             beside.append((read_account_ages(settings.accounts_file.expanduser(), settings.key), ["account"]))
         for frame, on in beside:
             rows = rows.join(frame, on=on, how="left", maintain_order="left")
-        # Where the text was purged, what was asked for stands in.
+        # Slices from before times were kept say nothing of when; where the text was purged, the request stands in.
+        timed = rows["started_at"].is_not_null()
         groups, accounts = find_groups(
-            rows.with_columns(text=pl.coalesce("text", CLUSTERED_BY)),
-            vectors,
+            rows.filter(timed).with_columns(text=pl.coalesce("text", CLUSTERED_BY)),
+            vectors[timed.to_numpy()],
             date=date.fromisoformat(key),
             seed=settings.seed,
             false_rate=settings.coordination_false_rate,

@@ -58,6 +58,7 @@ WHERE_NOT_WHAT = {
         "storage",
         "inbox",
         "releases",
+        "events_file",
     ),
     *(name for name in Settings.model_fields if name.startswith(("s3_", "releases_"))),
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),

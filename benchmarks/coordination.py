@@ -14,6 +14,10 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -25,7 +29,6 @@ import numpy as np
 import orjson
 import polars as pl
 
-from benchmarks.staged import cost, tell
 from clio_dagster.clusters.vectors import ROWS_AT_ONCE, normalized
 from clio_dagster.embedding import embed_texts, make_embedder
 from clio_dagster.safety.coordination import find_groups
@@ -245,14 +248,14 @@ def rings(there: Bench, seeds: Sequence[int]) -> pl.DataFrame:
 
 
 def nulls(there: Bench, seeds: Sequence[int]) -> pl.DataFrame:
-    """Groups reported where there is no ring: at the default, with creation times, and at looser false rates."""
+    """Groups reported where there is no ring: at the default, with creation times, and at a looser false rate."""
     rows = []
     for seed in seeds:
         corpus = there.ordinary(seed)
-        groups, _ = there.find(corpus, false_rate=10.0)
+        groups, _ = there.find(corpus, false_rate=1.0)
         created, _ = there.find(corpus, created=True)
         counts = {
-            f"at a false rate of {rate:g}": int((groups["false_rate"] <= rate).sum()) for rate in (0.1, 1, 10)
+            f"at a false rate of {rate:g}": int((groups["false_rate"] <= rate).sum()) for rate in (0.1, 1)
         }
         rows.append({"seed": seed, **counts, "at 0.1, creation known": len(created)})
         print(rows[-1], flush=True)
@@ -305,6 +308,8 @@ def robustness(there: Bench, seed: int) -> pl.DataFrame:
             f"{mean} conversations an account",
             there.planted(seed, [replace(ring, mean_conversations=mean) for ring in RINGS[:2]]),
         )
+    curious = replace(breaking_news(), name="others who ask about casinos", topic="casino_pages", bursts=0)
+    row("casino pages among 300 people who ask about casinos too", there.planted(seed, [CASINO, curious]))
     for few in (30, 15):
         row(
             f"resale: {few} conversations an account",
@@ -360,19 +365,12 @@ def scale(there: Bench, sizes: Sequence[int]) -> pl.DataFrame:
     rows = []
     for size in sizes:
         large(there, size)
-        rows.append(
-            cost(
-                "benchmarks.coordination",
-                "search",
-                size,
-                there.folder,
-                there.threads,
-                "--folder",
-                str(there.folder),
-                "--threads",
-                str(there.threads),
-            )
-        )
+        command = [sys.executable, "-m", "benchmarks.coordination", "--stage", "search", "--rows", str(size)]
+        command += ["--folder", str(there.folder), "--threads", str(there.threads)]
+        environment = os.environ | {"POLARS_MAX_THREADS": str(there.threads)}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append({"conversations": size, **orjson.loads(done.stdout.splitlines()[-1])})
+        print(done.stdout, flush=True)
     return pl.DataFrame(rows)
 
 
@@ -414,13 +412,19 @@ def searched(there: Bench, size: int) -> None:
     """The search in this process; prints what it cost last."""
     stem = there.folder / f"large-{size}"
     frame, vectors = pl.read_parquet(stem.with_suffix(".parquet")), np.load(stem.with_suffix(".npy"))
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     groups, _ = find_groups(
         frame.rename({"truth_topic": "topic"}), vectors, date=DAYS[-1], threads=there.threads
     )
     seconds = time.perf_counter() - started
     print(groups.select("kind", "accounts", "score", "false_rate"))
-    tell(seconds)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cost = {
+        "seconds": round(seconds),
+        "CPU seconds": round(time.process_time() - busy),
+        "peak MB, with what was read": round(used.ru_maxrss * 1024 / 1e6),
+    }
+    print(orjson.dumps(cost).decode())
 
 
 def write(part: str, table: pl.DataFrame) -> None:

@@ -17,7 +17,8 @@ def build_definitions(**overrides: Any) -> Definitions:
     from sensors.alerts import alerts
     from sensors.arrivals import arrivals
     from sensors.batches import batches
-    from sensors.jobs import jobs
+    from sensors.events import event_windows
+    from sensors.jobs import jobs, watch
     from sensors.reconcile import reconcile
     from sensors.retention import purge_daily, purge_job
     from sensors.schedules import schedules
@@ -27,9 +28,9 @@ def build_definitions(**overrides: Any) -> Definitions:
     return Definitions(
         assets=all_assets,
         asset_checks=all_checks,
-        jobs=[*jobs, purge_job],
+        jobs=[*jobs, watch, purge_job],
         schedules=[*schedules, purge_daily],
-        sensors=[arrivals, reconcile, *([batches] if IN_BATCHES else []), alerts],
+        sensors=[arrivals, reconcile, event_windows, *([batches] if IN_BATCHES else []), alerts],
         resources={
             "site": site,
             "warehouse_io": WarehouseIOManager(site=site),

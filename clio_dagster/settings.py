@@ -102,6 +102,9 @@ class Settings(BaseSettings):
         None,
         description="Folder, or s3://BUCKET/PREFIX, whose new and changed files are landed as they come.",
     )
+    events_file: Path | None = Field(
+        None, description="Events that are watched (docs/events.md); unset: events.toml in CLIO_HOME."
+    )
 
     # Days and languages.
     timezone: str = Field("UTC", description="IANA time zone whose days are the partitions.")
@@ -418,6 +421,11 @@ class Settings(BaseSettings):
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("events_file")
+    @classmethod
+    def _expand_file(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
     @field_validator("inbox")
     @classmethod
     def _expand_folder(cls, value: str | None) -> str | None:
@@ -472,6 +480,11 @@ class Settings(BaseSettings):
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def events_path(self) -> Path:
+        """Where events.toml is looked for."""
+        return self.events_file or self.home / "events.toml"
 
     def epsilon_of(self, purpose: Purpose) -> float:
         """ε of one comparison for a purpose."""

@@ -23,5 +23,8 @@ STAGES = {
     "releases": 1,
     "classifier_audit": 1,
     "coordinated_groups": 1,
+    "event_conversations": 1,
+    "event_topics": 1,
+    "event_alerts": 1,
 }
 """By the first table that the stage writes."""

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from clio_dagster.models.loader import Model, load_models
-from clio_dagster.safety.tables import SAFETY_TABLES
+from clio_dagster.safety.tables import SAFETY_RECORDS, SAFETY_TABLES
 from clio_dagster.tables import RECORDS, TABLES, Table
 
 MODELS_FOLDER = Path(__file__).parents[1] / "dbt_like_sql"
@@ -20,4 +20,4 @@ def models() -> tuple[Model, ...]:
 
 @cache
 def contracts() -> dict[str, Table]:
-    return TABLES | SAFETY_TABLES | RECORDS | {model.name: model.table for model in models()}
+    return TABLES | SAFETY_TABLES | RECORDS | SAFETY_RECORDS | {model.name: model.table for model in models()}

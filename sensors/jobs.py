@@ -31,6 +31,13 @@ publish = define_asset_job(
     tags={"clio/lane": "publish"},
 )
 
+watch = define_asset_job(
+    "watch",
+    selection=AssetSelection.assets("event_conversations", "event_topics", "event_members", "event_alerts"),
+    description="A date of an event's window: its conversations, their topics, and what is to be looked at.",
+)
+"""Asked for by the event_windows sensor alone."""
+
 inspect = define_asset_job(
     "inspect",
     selection=AssetSelection.groups("safety"),

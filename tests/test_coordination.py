@@ -25,9 +25,9 @@ from clio_dagster.synthetic.corpus import DAYS, RING, generate
 
 DATE = DAYS[-1]
 RINGS = (
-    rings.Ring("casino pages", rings.NARROW_TOPIC, 30, 6, "casino_pages"),
-    rings.Ring("tavern game", rings.SHARED_PROMPT, 24, 6, "tavern_game", paraphrase=2),
-    rings.Ring("resold access", rings.RESALE, 3, 50),
+    rings.Ring("casino pages", rings.NARROW_TOPIC, 30, 5, "casino_pages"),
+    rings.Ring("tavern game", rings.SHARED_PROMPT, 24, 4, "tavern_game", paraphrase=2),
+    rings.Ring("resold access", rings.RESALE, 3, 40),
 )
 
 Corpus = tuple[pl.DataFrame, np.ndarray]
@@ -35,9 +35,9 @@ Corpus = tuple[pl.DataFrame, np.ndarray]
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """4,000 ordinary conversations and three rings, with the vectors of the default embedder."""
+    """2,500 ordinary conversations and three rings, with the vectors of the default embedder."""
     path = tmp_path_factory.mktemp("coordination") / "corpus.jsonl.gz"
-    truth = generate(path, conversations=4000, seed=100)
+    truth = generate(path, conversations=2500, seed=100)
     with gzip.open(path) as file:
         said = {each["conversation_id"]: each["messages"] for each in map(json.loads, file)}
     ordinary = truth.conversations.filter(pl.col("kind") != RING).select(

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 
 from clio_dagster.home import environment
 from clio_dagster.release.read import release_dates, verify
+from clio_dagster.safety.tables import EVENT_CONVERSATIONS, SAFETY_TABLES
 from clio_dagster.settings import load_settings
 from clio_dagster.tables import FACETS, TABLES
 from resources.contracts import models
@@ -39,11 +41,28 @@ OWN_COMMAND = "SupersessionWarning: Function `definitions_validate_command` is s
 """What Dagster says of its own command before it looks at ours."""
 
 
+EVENT = """
+[[events]]
+name = "kitchen-week"
+start = 2026-11-05T00:00:00
+end = {end}
+languages = ["en"]
+min_conversations = 5
+min_accounts = 3
+[[events.watch]]
+question = "Is this conversation about cooking?"
+keywords = {{ en = ["cook*", "recipe*", "oven", "fry*", "bake*", "freeze", "leftover*", "sauce"] }}
+"""
+"""A window that is open whenever the tests run, over the demo's last days."""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(tmp_path_factory.mktemp("dev"), {"languages": "de,en"})
     run = site.clio("demo", "--conversations", str(CONVERSATIONS))
     assert run.returncode == 0, run.stderr
+    tomorrow = datetime.now(UTC).replace(tzinfo=None, microsecond=0) + timedelta(days=1)
+    (site.home / "events.toml").write_text(EVENT.format(end=tomorrow.isoformat()), "utf-8")
     return site
 
 
@@ -135,7 +154,7 @@ def refusal(server: Server, days: list[str], backfills: Backfills) -> Refusal:
 
 def test_every_table_is_an_asset(nodes: dict[str, Any]) -> None:
     unpartitioned = {"quarantine", "sources", "releases", "frozen_parts"}
-    tables = set(TABLES) - unpartitioned | {model.name for model in models()}
+    tables = set(TABLES | SAFETY_TABLES) - unpartitioned | {model.name for model in models()}
     assert set(nodes) == tables | {"landing", "landed", "release", "status"}
 
 
@@ -216,6 +235,21 @@ def test_a_date_is_published_by_its_job(server: Server, days: list[str]) -> None
     assert server.ended(run)["status"] == "SUCCESS"
     assert server.materializations("release", [days[0]])[0] == (days[0], run)
     assert verify(server.site.releases / days[0]) == []
+
+
+def test_an_events_days_are_asked_for_by_its_sensor_and_made_in_one_run(
+    server: Server, days: list[str], backfills: Backfills
+) -> None:
+    wanted = [f"{day}|kitchen-week" for day in days if day >= "2026-11-05"]
+    deadline = time.monotonic() + 120
+    while len(made := server.materializations("event_alerts", wanted)) < len(wanted):
+        assert time.monotonic() < deadline, made
+        time.sleep(1)
+    assert {partition for partition, _ in made} == {*wanted}
+    runs = {run for _, run in made[-len(wanted) :]}
+    assert [server.ended(run)["status"] for run in runs] == ["SUCCESS"]
+    taken = server.site.warehouse.read(EVENT_CONVERSATIONS)
+    assert 0 < len(taken) < len(server.site.warehouse.read(FACETS, {"language": "en"}, ["conversation_id"]))
 
 
 # The gate.

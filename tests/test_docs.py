@@ -11,6 +11,7 @@ from dagster import AssetSpec
 from typer.main import get_command
 
 from assets import all_assets, all_checks
+from assets.events import ALERTS_STAGE, CONVERSATIONS_STAGE, TOPICS_STAGE
 from assets.release import WHERE_NOT_WHAT
 from assets.staleness import INSPECT, PUBLISH, READ, State
 from clio_dagster.cli import app
@@ -29,12 +30,13 @@ SPECS = {
     for asset in all_assets
     for spec in ([asset] if isinstance(asset, AssetSpec) else asset.specs)
 }
-STAGES = {stage.name: stage for stage in (*READ, *PUBLISH, *INSPECT)}
+EVENT_STAGES = (CONVERSATIONS_STAGE, TOPICS_STAGE, ALERTS_STAGE)
+STAGES = {stage.name: stage for stage in (*READ, *PUBLISH, *INSPECT, *EVENT_STAGES)}
 MODELS = {model.name: model for model in models()}
 EVERY_TABLE = {"contract", "keys"}
 """Checks that each has, and no section names."""
 
-PARTS = {"analyst", "embedder", "key"}
+PARTS = {"analyst", "embedder", "key", "cluster_summaries", "audited_summaries"}
 """Of what decides a stage, what is no setting's value."""
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -117,6 +117,37 @@ def test_fan_in_over_languages_loads_every_language_of_the_date(instance: dg.Dag
     assert [sorted(keys) for keys in recorder.loaded] == [KEYS[:3]]
 
 
+def test_a_date_and_event_reads_every_language_of_its_date(instance: dg.DagsterInstance) -> None:
+    """Over dynamic events, whose key is added beside the run; and a range of them is one run's."""
+    events = dg.DynamicPartitionsDefinition(name="events")
+    of_date = dg.MultiPartitionMapping(
+        {"date": dg.DimensionPartitionMapping("date", dg.IdentityPartitionMapping())}
+    )
+    seen: list[list[str]] = []
+
+    @dg.asset(
+        partitions_def=dg.MultiPartitionsDefinition({"date": DATES, "event": events}),
+        ins={"slices": dg.AssetIn(partition_mapping=of_date)},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="io",
+    )
+    def topics(context: dg.AssetExecutionContext, slices: Any) -> None:
+        seen.append(sorted(context.partition_keys))
+
+    instance.add_dynamic_partitions("events", ["election"])
+    recorder = Recorder()
+    job = dg.define_asset_job("watch", selection=["topics"])
+    defs = dg.Definitions(
+        assets=[slices, topics], jobs=[job], resources={"io": recorder}, executor=dg.in_process_executor
+    )
+    defs.resolve_job_def("watch").execute_in_process(instance=instance, partition_key="2026-11-02|election")
+    assert [sorted(keys) for keys in recorder.loaded] == [KEYS[:3]]
+    ends = {"start": "2026-11-02|election", "end": "2026-11-04|election"}
+    tags = {f"dagster/asset_partition_range_{end}": key for end, key in ends.items()}
+    defs.resolve_job_def("watch").execute_in_process(instance=instance, tags=tags)
+    assert seen == [["2026-11-02|election"], [f"2026-11-0{day}|election" for day in (2, 3, 4)]]
+
+
 @pytest.mark.parametrize(("date", "days"), [("2026-11-09", 7), ("2026-11-01", 1)])
 def test_the_trailing_window_is_cut_at_the_first_date(
     instance: dg.DagsterInstance, date: str, days: int

@@ -17,6 +17,8 @@ from clio_dagster.review.log import Line
 from clio_dagster.review.roles import Role
 from clio_dagster.tables import PUBLISHED
 
+CANDIDATES = "Candidates: "
+
 LEADS = "Leads for people to look into, no verdicts."
 
 _PSEUDONYM = r"\b[0-9a-f]{64}\b"
@@ -30,6 +32,21 @@ class Section:
     title: str
     rows: pl.DataFrame
     note: str = ""
+
+
+def waiting(
+    data: ReviewData, day: date, role: Role, min_conversations: int, min_accounts: int
+) -> dict[str, int]:
+    """How much there is of each view of a date, as far as the role sees it."""
+    counts = {
+        "topics": sum(section.rows.height for section in topics(data, day, role)),
+        "alerts": sum(section.rows.height for section in alerts(data, day, role)),
+    }
+    if role >= Role.ANALYST:
+        found = audit(data, day, role, min_conversations, min_accounts)
+        counts["groups"] = sum(section.rows.height for section in groups(data, day, role))
+        counts["audit"] = sum(each.rows.height for each in found if each.title.startswith(CANDIDATES))
+    return counts
 
 
 def topics(data: ReviewData, day: date, role: Role) -> list[Section]:
@@ -77,11 +94,16 @@ def audit(
         large = (pl.col("conversations") >= min_conversations) & (pl.col("accounts") >= min_accounts)
         flagged = flagged.filter(large)
         clusters = clusters.filter(large).drop("seen", "seen_flagged")  # of some languages: they may be few
+    shown = ["name", *(name for name in clusters.columns if name != "name")]
+    clusters = clusters.select(
+        shown if clusters["clustered_by"].n_unique() > 1 else [n for n in shown if n != "clustered_by"]
+    )
     candidates = clusters.filter(pl.col("candidate").is_not_null()).sort("candidate", "rank")
+    candidates = candidates.select("rank", *(name for name in candidates.columns if name != "rank"))
     return [
         Section("Agreement", agreement, "Correlation over clusters of mean concern and flagged share."),
         *(
-            Section(f"Candidates: {kind}", candidates.filter(candidate=kind).drop("candidate"), LEADS)
+            Section(f"{CANDIDATES}{kind}", candidates.filter(candidate=kind).drop("candidate"), LEADS)
             for kind in ("false negative", "false positive")
         ),
         Section("Flagged conversations alone", flagged.sort("rank", nulls_last=True), LEADS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
 
 from clio_dagster.tables import PUBLISHED, VECTOR_TYPE, WITHHELD, Column, Table
@@ -12,7 +14,9 @@ RESTRICTED = "restricted"
 NARROW_TOPIC, SHARED_PROMPT, RESALE = "narrow_topic", "shared_prompt", "resale"
 """Kinds of coordinated groups: paper, 4.2."""
 
-NEW_TOPIC, GROWTH, RISING_CONCERN = "new topic", "growth", "rising concern"
+NEW_TOPIC: Final = "new topic"
+GROWTH: Final = "growth"
+RISING_CONCERN: Final = "rising concern"
 """Kinds of an event's alerts."""
 
 PEARSON, PEARSON_WEIGHTED = "pearson", "pearson weighted"
@@ -84,6 +88,26 @@ COORDINATED_ACCOUNTS = Table(
         _REASONS,
     ),
     key=("group_id", "account"),
+    zone="safety",
+)
+
+EVENTS = Table(
+    "events",
+    "Events as they were last read without an error. One that is taken out of events.toml stays, with the time.",
+    (
+        _EVENT,
+        Column("definition", pl.String, "The event as JSON."),
+        Column("registered_at", _TIME, "When it was first read."),
+        Column("changed_at", _TIME, "When its definition changed last."),
+        Column(
+            "removed_at",
+            _TIME,
+            "When it was missing from events.toml; null while it is there.",
+            nullable=True,
+        ),
+    ),
+    key=("event",),
+    partitioned_by=("event",),
     zone="safety",
 )
 
@@ -182,6 +206,7 @@ EVENT_MEMBERS = Table(
         _LANGUAGE,
         _TOPIC,
         Column("day", pl.Date, "The conversation's own day."),
+        Column("counted", pl.Boolean, "False for what the cap or the collapse of templates sets aside."),
     ),
     key=("conversation_id",),
     partitioned_by=("date", "event"),
@@ -230,3 +255,6 @@ SAFETY_TABLES: dict[str, Table] = {
     )
 }
 """Tables that Python stages write; classifier_clusters is a SQL model (dbt_like_sql/restricted/)."""
+
+SAFETY_RECORDS: dict[str, Table] = {EVENTS.name: EVENTS}
+"""Tables that sensors keep for themselves: no asset writes them."""

@@ -26,9 +26,6 @@ MIN_ACCOUNTS = 5
 LEAST_CONVERSATIONS = 500
 """Conversations from which what is usual can be told at all."""
 
-TOPIC_CELLS = 64
-"""About how many cells of meaning the variety of an account's subjects is told by."""
-
 
 def find_groups(
     conversations: pl.DataFrame,
@@ -51,7 +48,7 @@ def find_groups(
     signals to leave out (signals.SIGNALS, and "resale"). Of fewer than LEAST_CONVERSATIONS nothing is found.
 
     The same for a seed, whatever the order of the rows and the number of threads. Raises ValueError where the rows
-    and the vectors differ in number, a conversation is there twice, or a parameter is out of its range.
+    and the vectors differ in number, a conversation is there twice or has no time, or a parameter is out of its range.
     """
     _check(conversations, vectors, false_rate, min_accounts)
     wanted = conversations.with_columns(place=pl.int_range(pl.len())).filter(pl.col("account").is_not_null())
@@ -80,8 +77,7 @@ def find_groups(
         for group in grouped(accounts, layers, found, words, min_accounts)
     ]
     if RESALE not in without:
-        cells = min(levels, key=lambda level: abs(int(level.max()) + 1 - TOPIC_CELLS))
-        many = resold(accounts, rows, cells, levels[-1], least_rate=false_rate, seed=seed)
+        many = resold(accounts, rows, levels[-1], least_rate=false_rate, seed=seed)
         pieces += [frames.of_resale(group, many, accounts, rows, date) for group in many.groups]
     groups = pl.DataFrame([group for group, _ in pieces], schema=GROUPS_SCHEMA)
     members = [row for _, rows_of_it in pieces for row in rows_of_it]
@@ -98,6 +94,8 @@ def _check(conversations: pl.DataFrame, vectors: np.ndarray, false_rate: float, 
         )
     if conversations["conversation_id"].n_unique() < len(conversations):
         raise ValueError("a conversation is there twice: give each conversation_id once")
+    if conversations["started_at"].null_count():
+        raise ValueError("started_at is null in some conversations: leave them out")
     if not 0 < false_rate <= 100:
         raise ValueError("false_rate must be above 0 and at most 100 groups a run")
     if min_accounts < 2:

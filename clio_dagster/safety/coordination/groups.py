@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clio_dagster.safety.coordination.accounts import Accounts, homes
+from clio_dagster.safety.coordination.accounts import KEPT, Accounts, homes
 from clio_dagster.safety.coordination.scan import Found, Layer
 
 NARROW_TOPIC, SHARED_PROMPT, RESALE = "narrow_topic", "shared_prompt", "resale"
@@ -37,7 +37,9 @@ class Structure:
 
 @dataclass(frozen=True)
 class Group:
-    """Accounts that act together (places, with how surely each belongs), and the cell that showed it."""
+    """Accounts that act together (places, with how surely each belongs), and the cell that showed it.
+
+    Of `found`, what is counted is counted anew over the members alone."""
 
     found: Found
     kind: str
@@ -78,7 +80,14 @@ def grouped(
         structure = shared_structure(accounts, keys, inside)
         typical = float(np.median(words[rows]))
         kind = SHARED_PROMPT if layers[each.layer].structural or typical >= COMPLEX_WORDS else NARROW_TOPIC
-        groups.append(Group(each, kind, members, belongs, rows, structure, typical))
+        says = members[accounts.conversations[members] > 1]
+        asked = replace(
+            each,
+            kept=int((share[says] >= KEPT).sum()),
+            of=len(says),
+            expected=each.expected / max(each.of, 1) * len(says),
+        )
+        groups.append(Group(asked, kind, members, belongs, rows, structure, typical))
     return groups
 
 

@@ -1,9 +1,10 @@
 """Accounts whose traffic looks like many people's: resold access.
 
-A person has habits: a language or two, a few subjects, hours, a way of typing. For each of these the chance that two
-of an account's conversations differ in it (Gini-Simpson) is set against the other accounts of some activity; so is
-how much it writes. One such trait proves nothing, since there are translators and people who sleep badly. The null
-exchanges each trait between accounts by itself: what is left over is that they meet in one account.
+A person has habits: a language or two, a few subjects, hours, a way of typing. Of each of these an account has an
+effective number of kinds (the inverse of the chance that two of its conversations agree in it, Simpson), whose
+logarithm is set against the other accounts of some activity; so is that of how much it writes. One such trait proves
+nothing, since there are translators and people who sleep badly. The null exchanges each trait between accounts by
+itself: what is left over is that they meet in one account.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ TRAITS = (*HABITS, "volume")
 
 NARROWEST = {"languages": 0.10, "topics": 0.05, "hours": 0.02, "typing": 0.05, "volume": 0.5}
 """Least width of a trait among accounts: where hardly anyone differs, a little is not a lot."""
+
+LEAST_AGREEMENT = 0.02
+"""Added to the chance that two conversations agree, since of twenty it may well be none."""
 
 MOST, LEAST = 6.0, -2.0
 """What one trait counts for at most and at least."""
@@ -47,15 +51,9 @@ class Resold:
 
 
 def resold(
-    accounts: Accounts,
-    rows: pl.DataFrame,
-    topic: np.ndarray,
-    broad: np.ndarray,
-    *,
-    least_rate: float,
-    seed: int,
+    accounts: Accounts, rows: pl.DataFrame, broad: np.ndarray, *, least_rate: float, seed: int
 ) -> Resold:
-    """`rows`: started_at, language, text, in the order of `accounts.of`; `topic`, `broad`: cells of meaning of each.
+    """`rows`: started_at, language, text, in the order of `accounts.of`; `broad`: each one's broad area of meaning.
 
     The scores and traits are of all accounts, NaN for those of too few conversations.
     """
@@ -65,7 +63,7 @@ def resold(
     language = rows["language"].fill_null("").rank("dense").to_numpy().astype(np.int64) - 1
     kinds = {
         "languages": language,
-        "topics": topic,
+        "topics": broad,
         "hours": rows["started_at"].dt.hour().to_numpy().astype(np.int64) // HOUR_PART,
         "typing": typing(rows["text"]),
     }
@@ -73,7 +71,7 @@ def resold(
     if len(active) < 10:
         return Resold([], scores, rates, traits)
     for name, kind in kinds.items():
-        traits[name][active] = _differing(accounts, kind)[active]
+        traits[name][active] = _variety(accounts, kind)[active]
     traits["volume"][active] = np.log(accounts.conversations[active])
     ordinary = np.ones(len(active), dtype=bool)
     for limit in (1.0, least_rate):
@@ -112,13 +110,15 @@ def typing(texts: pl.Series) -> np.ndarray:
     )
 
 
-def _differing(accounts: Accounts, kind: np.ndarray) -> np.ndarray:
-    """Chance that two different conversations of an account differ in their kind (0 for those of one)."""
+def _variety(accounts: Accounts, kind: np.ndarray) -> np.ndarray:
+    """Logarithm of each account's effective number of kinds, at most that of 1 / LEAST_AGREEMENT (0 for those of one
+    conversation)."""
     kinds = int(kind.max()) + 1
     pairs, times = np.unique(accounts.of * kinds + kind, return_counts=True)
     count = accounts.conversations.astype(float)
     same = np.bincount(pairs // kinds, times * (times - 1.0), len(count))
-    return np.where(count > 1, 1 - same / np.maximum(count * (count - 1), 1), 0.0)
+    agreement = np.where(count > 1, same / np.maximum(count * (count - 1), 1), 1.0)
+    return -np.log(agreement + LEAST_AGREEMENT)
 
 
 def _standing(values: np.ndarray, ordinary: np.ndarray, narrowest: float) -> np.ndarray:

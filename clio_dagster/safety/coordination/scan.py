@@ -87,7 +87,7 @@ def scan(
         found = _pass(accounts, at_home, broad, keys, apart, min_accounts, limit, seed, without, exchanges)
         for each in found:
             apart[each.members] = True
-        if not found:
+        if not found and least_rate <= limit:
             break
     return found
 

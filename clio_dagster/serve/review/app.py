@@ -99,6 +99,8 @@ class _Review:
             if session is not None and request.method == "POST":
                 self._is_meant(request, session, reviewer, action, given)
             self._desk.need(reviewer, role, action, given.get("subject", given.get("id", "")))
+            if "date" not in given and (dates := self._data.dates()):
+                given["date"] = dates[0].isoformat()
             return found(Asked(request, reviewer, session, given))
 
         return self.guarding(work)
@@ -168,8 +170,11 @@ class _Review:
     # What is shown
 
     def overview(self, asked: Asked) -> Response:
-        dates = self._data.dates()
-        return answer(asked.request, 200, pages.overview(asked.reviewer, dates, self._out(asked)), dates)
+        dates, of, role = self._data.dates(), self._settings, asked.reviewer.role
+        sizes = (of.min_conversations, of.min_accounts)
+        counts = views.waiting(self._data, dates[0], role, *sizes) if dates else {}
+        page = pages.overview(asked.reviewer, dates, counts, self._out(asked))
+        return answer(asked.request, 200, page, dates)
 
     def topics(self, asked: Asked) -> Response:
         return self._view(asked, "Topics", views.topics(self._data, asked.day(), asked.reviewer.role))

@@ -23,6 +23,14 @@ from clio_dagster.serve.review.tables import cell, table, text
 LONGEST_TEXT = 20_000
 """Characters of a message that a page shows."""
 
+TOLD = {
+    "alerts": "alerts of event windows",
+    "groups": "groups of accounts that act alike",
+    "audit": "candidates of the classifier’s audit",
+    "topics": "topics",
+}
+"""What is counted of each view."""
+
 VIEWS = {
     "topics": Role.VIEWER,
     "alerts": Role.VIEWER,
@@ -63,8 +71,8 @@ def said(title: str, told: str, reviewer: Reviewer | None = None, out: str = "")
     return _page(title, reviewer, f'<p class="said">{escape(told)}</p>', out=out)
 
 
-def overview(reviewer: Reviewer, dates: Sequence[date], out: str) -> bytes:
-    """The dates, and what of each the reviewer's role may see."""
+def overview(reviewer: Reviewer, dates: Sequence[date], counts: Mapping[str, int], out: str) -> bytes:
+    """What waits on the newest date, by view (`counts`), and the other dates, as far as the role sees them."""
     if not dates:
         return said("Review", "There is nothing to review yet.", reviewer, out)
     open_to = [view for view, role in VIEWS.items() if reviewer.role >= role]
@@ -76,6 +84,13 @@ def overview(reviewer: Reviewer, dates: Sequence[date], out: str) -> bytes:
         f'<form action="/review/topics" method="get"><label for="date">Date</label>'
         f'<select id="date" name="date">{options}</select>{buttons}</form>'
     )
+    waiting = "".join(
+        f'<li><a href="/review/{view}?date={dates[0]}"><b>{counts[view]:,}</b>'
+        f"<span>{told} on {dates[0]}</span></a></li>"
+        for view, told in TOLD.items()
+        if view in counts
+    )
+    form = f'<ul class="waiting">{waiting}</ul><h2>Other dates</h2>{form}'
     log = '<p><a href="/review/log">The log of who looked at what</a></p>'
     return _page("Review", reviewer, form + (log if reviewer.role == Role.TRUST_AND_SAFETY else ""), out=out)
 

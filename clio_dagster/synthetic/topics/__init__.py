@@ -1,7 +1,8 @@
 """What people write about, a file a language: `load_languages()` reads them.
 
 Beside the languages, `pasted_code.toml` holds code that is pasted whatever the language, `planted.toml` the
-subject and the template that the corpus plants, and `rings.toml` what rings of accounts write.
+subject and the template that the corpus plants, `rings.toml` what rings of accounts write, and `election.toml` what
+is written around an election.
 """
 
 from __future__ import annotations
@@ -58,6 +59,13 @@ def load_planted() -> dict[str, Topic]:
     """The planted topics: `fairground_organ` and `review_ring`, in English, with its greetings and wishes."""
     english = _read("en")
     return _language(english | {"topic": _read("planted")["topic"]}, {}).topics
+
+
+@cache
+def load_election() -> dict[str, dict[str, Topic]]:
+    """What is written around an election, by language and topic, with each language's greetings and wishes."""
+    written = _read("election")
+    return {code: _language(_read(code) | written[code], {}).topics for code in written}
 
 
 @cache
