@@ -25,6 +25,7 @@ from resources.ledger import ALONE, EVERYTHING, WAIT_SECONDS
 from resources.site import Site
 from resources.sources import Found, bring_back, register, sources_at
 from resources.stage import REMAKE
+from resources.warehouse import WarehouseError
 from sensors.runs import contiguous, date_range, free_slots, partition_range, run_here, slice_range
 
 CLIO_RUN = "clio run"
@@ -181,7 +182,7 @@ def _register(
     for source in sources:
         try:
             found += sources_at(site.settings, source)
-        except NotConversations as error:
+        except (NotConversations, WarehouseError) as error:
             outcome.failures.append(str(error))
     keys = list(dict.fromkeys(each.key for each in found))
     bring_back(site, keys)
