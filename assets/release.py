@@ -40,6 +40,7 @@ from resources.erasure import held_dates
 from resources.fingerprints import Input, Slicemap, Stage
 from resources.readers import AnalystResource, EmbedderResource, claude_versions, identities
 from resources.retention import purged_days, why_closed
+from resources.s3_releases import copy_releases
 from resources.site import Site
 from resources.stage import is_as_written
 
@@ -55,12 +56,11 @@ WHERE_NOT_WHAT = {
         "threads",
         "undated_as",
         "storage",
-        "s3_bucket",
-        "s3_prefix",
-        "s3_endpoint",
         "inbox",
+        "releases",
         "events_file",
     ),
+    *(name for name in Settings.model_fields if name.startswith(("s3_", "releases_"))),
     *("daily_hour", "reconcile_days", "tick_seconds", "lease_seconds", "docs_url", "explorer_url"),
     *("alert_webhook", "alert_format", "alert_release_hours", "site_name", "dagster_url"),
     *("safety", "coordination_false_rate", "coordination_min_accounts", "accounts_file"),
@@ -199,6 +199,7 @@ def _publish(
         folder = write_release(settings.home / "releases", date.fromisoformat(key), tables, manifest)
         signed = (folder / "manifest.json").read_bytes()
         published = parse_manifest(signed)
+        copy_releases(settings)
         _remember(site, key, published, hashlib.sha256(signed).hexdigest(), fingerprint)
     topics = tables["topics"]
     context.add_asset_metadata(

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -44,9 +44,10 @@ app = typer.Typer(
 @app.command()
 def run(
     sources: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz. None: all that is stale.",
+            help="Files or folders: .jsonl, .json, .csv or .parquet, each also .gz; or s3://BUCKET/KEY, an object or "
+            "a prefix. None: all that is stale.",
             show_default=False,
         ),
     ] = [],  # noqa: B006
@@ -62,7 +63,7 @@ def run(
     is stale."""
     if undated_as is not None:
         os.environ["CLIO_UNDATED_AS"] = undated_as.date().isoformat()
-    missing = [str(source) for source in sources if not source.exists()]
+    missing = [source for source in sources if not source.startswith("s3://") and not Path(source).exists()]
     if missing:
         raise CallError(f"no such file or folder: {', '.join(missing)}")
     if dry_run:
@@ -528,7 +529,7 @@ def _settings(**overrides: Any) -> Settings:
         raise CallError(str(error)) from None
 
 
-def _estimate(settings: Settings, sources: list[Path]) -> None:
+def _estimate(settings: Settings, sources: Sequence[Path | str]) -> None:
     """What a run would cost, where Claude is the analyst."""
     from clio_dagster.home import prepare
     from clio_dagster.settings import uses_claude
@@ -565,7 +566,7 @@ def _priced(work: Callable[[], T]) -> T:
         raise CallError(str(error)) from None
 
 
-def _run(settings: Settings, sources: list[Path]) -> None:
+def _run(settings: Settings, sources: Sequence[Path | str]) -> None:
     def work(definitions: Any, instance: Any, site: Any) -> Any:
         from sensors.pipeline import run_sources
 

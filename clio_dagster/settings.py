@@ -62,6 +62,42 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = Field(
         None, description="URL of an S3-compatible store; unset: AWS, with the environment's credentials."
     )
+    s3_encryption: Literal["bucket", "sse-s3", "sse-kms"] = Field(
+        "bucket",
+        description="How intermediates are encrypted in S3; `bucket`: as the bucket says by default.",
+    )
+    s3_kms_key: str | None = Field(
+        None, description="Id, ARN or alias of the key for `sse-kms`; unset: the account's own for S3."
+    )
+    s3_bucket_keys: bool = Field(
+        True, description="Whether `sse-kms` uses bucket keys: one request to KMS for many objects."
+    )
+    s3_attempts: int = Field(
+        6, ge=1, le=20, description="Tries of one request to S3, in all, with growing pauses between them."
+    )
+    s3_retry_mode: Literal["standard", "adaptive"] = Field(
+        "standard", description="`adaptive`: requests slow down, too, while S3 says that it is busy."
+    )
+    s3_connect_seconds: float = Field(
+        5, gt=0, le=300, description="Seconds that a connection to S3 may take."
+    )
+    s3_read_seconds: float = Field(
+        60, gt=0, le=3600, description="Seconds of silence before S3 is asked again."
+    )
+    s3_part_megabytes: int = Field(
+        32, ge=5, le=1000, description="Objects of this size and more are sent to S3 in parts of it."
+    )
+    releases: str | None = Field(
+        None,
+        pattern=r"^s3://[^/]+(/.*)?$",
+        description="s3://BUCKET/PREFIX to which releases are copied, beside CLIO_HOME/releases; unset: nowhere.",
+    )
+    releases_endpoint: str | None = Field(
+        None, description="URL of the store of CLIO_RELEASES; unset: CLIO_S3_ENDPOINT, or AWS."
+    )
+    releases_profile: str | None = Field(
+        None, description="Profile of ~/.aws whose credentials write CLIO_RELEASES; unset: the environment's."
+    )
     inbox: str | None = Field(
         None,
         description="Folder, or s3://BUCKET/PREFIX, whose new and changed files are landed as they come.",
@@ -422,6 +458,23 @@ class Settings(BaseSettings):
     def _check_bucket(self) -> Self:
         if self.storage == "s3" and not self.s3_bucket:
             raise ValueError("storage s3 needs a bucket: set CLIO_S3_BUCKET")
+        if self.s3_kms_key and self.s3_encryption != "sse-kms":
+            raise ValueError("CLIO_S3_KMS_KEY needs CLIO_S3_ENCRYPTION=sse-kms")
+        return self
+
+    @model_validator(mode="after")
+    def _check_releases_are_apart(self) -> Self:
+        if not self.releases:
+            return self
+        releases, kept = (
+            _with_slash(self.releases),
+            f"s3://{self.s3_bucket}/{self.s3_prefix.strip('/')}".rstrip("/"),
+        )
+        restricted = [f"{kept}/{zone}/" for zone in ("restricted", "safety") if self.storage == "s3"]
+        if any(releases.startswith(zone) or zone.startswith(releases) for zone in restricted):
+            raise ValueError("CLIO_RELEASES must have a prefix of its own, apart from what is restricted")
+        if self.inbox and releases.startswith(_with_slash(self.inbox)):
+            raise ValueError("CLIO_RELEASES must not lie in CLIO_INBOX: releases would be landed")
         return self
 
     @model_validator(mode="after")
@@ -462,6 +515,10 @@ class Settings(BaseSettings):
         from clio_dagster.privacy.key import read_or_make_key
 
         return read_or_make_key(self.key_file)
+
+
+def _with_slash(place: str) -> str:
+    return place.rstrip("/") + "/"
 
 
 def uses_claude(settings: Settings) -> bool:

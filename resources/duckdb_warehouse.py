@@ -92,10 +92,17 @@ class DuckDBWarehouse:
         """
         return self.write_many([(table, slice, frame, fingerprint)])[0]
 
-    def write_many(self, items: Iterable[WriteItem]) -> list[Slice]:
-        """Replace slices that belong together, all or none: (table, slice, frame, fingerprint) each."""
+    def write_many(
+        self, items: Iterable[WriteItem], *, fence: Callable[[], None] | None = None
+    ) -> list[Slice]:
+        """Replace slices that belong together, all or none: (table, slice, frame, fingerprint) each.
+
+        `fence` is asked while nobody else can write: where it raises, nothing is written.
+        """
         pending = [prepare(*item) for item in items]
         with self._transaction("writing " + ", ".join(each.table.name for each in pending)) as connection:
+            if fence:
+                fence()
             for each in pending:
                 _replace_slice(connection, each)
         return [each.record for each in pending]

@@ -1,4 +1,4 @@
-"""Objects under one prefix of a bucket: listed, read whole or in part, written whole.
+"""Objects under one prefix of a bucket: listed, read whole or in part, written whole, removed.
 
 Nothing here knows what they hold. boto3 retries what may pass; what remains is said as a WarehouseError, in a
 sentence that names the bucket and what to do, and never in S3's own words.
@@ -9,22 +9,20 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
+from resources.s3_errors import Gone, NotOffered, speaking
+from resources.s3_options import CONCURRENT, Options, connect
+from resources.s3_upload import upload
 from resources.slices import WarehouseError
-
-CONCURRENT = 16
-"""Requests at once, and connections kept open."""
-
-ATTEMPTS = 4
-"""Tries of one request, in all, with growing pauses between them."""
 
 PAGE = 1000
 """Keys a listing gives at once: S3 gives no more."""
 
-_CONNECT_SECONDS, _READ_SECONDS = 5, 60
+_WRITES = 5
+"""Times that an object is sent anew because another writer, or a lost answer, came between."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -39,46 +37,24 @@ class Entry:
     size: int
 
 
-class Gone(Exception):
-    """The object was removed, or replaced by another, since it was listed."""
-
-
 class Objects:
     """Every object of `bucket` whose key begins with `prefix/`; names are what follows.
 
-    endpoint is the URL of an S3-compatible store; None is AWS. Credentials and region are the environment's. Safe
-    to use from many threads.
+    endpoint is the URL of an S3-compatible store; None is AWS. Credentials and region are the environment's, or those
+    of the options' profile. Safe to use from many threads.
     """
 
-    def __init__(self, bucket: str, prefix: str, endpoint: str | None = None) -> None:
-        self.bucket, self.endpoint = bucket, endpoint
+    def __init__(
+        self, bucket: str, prefix: str, endpoint: str | None = None, options: Options | None = None
+    ) -> None:
+        self.bucket, self.endpoint, self.options = bucket, endpoint, options or Options()
         self.root = f"{prefix.strip('/')}/".lstrip("/")
+        self._is_conditional = True
         with self._speaking("opening the bucket"):
-            self._client = self._connect()
+            self._client = connect(endpoint, self.options)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.root}"
-
-    def _connect(self) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        # Stores other than AWS know buckets by path, and not all of them the checksums that are new.
-        elsewhere: dict[str, Any] = {
-            "s3": {"addressing_style": "path"},
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-        }
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            max_pool_connections=CONCURRENT,
-            **(elsewhere if self.endpoint else {}),
-        )
-        session = boto3.Session()
-        region = session.region_name or ("us-east-1" if self.endpoint else None)
-        return session.client("s3", endpoint_url=self.endpoint, region_name=region, config=config)
 
     def listed(self, prefix: str, first: str = "", last: str = "") -> list[Entry]:
         """Objects whose names begin with `prefix`, in order.
@@ -115,11 +91,63 @@ class Objects:
         """The object as a file whose reads are ranges; they raise Gone once it is another than listed."""
         return _RangedFile(self, entry)
 
-    def put(self, name: str, content: bytes | BinaryIO) -> str:
-        """Write an object whole, all or nothing, and return its ETag. A file is sent as it is read: 5 GB at most."""
+    def put(self, name: str, content: bytes | BinaryIO, media_type: str | None = None) -> str:
+        """Write an object whole, all or nothing, and return its ETag; of two writers the later wins."""
+        for _ in range(_WRITES):
+            try:
+                return self._put(name, content, {}, media_type)
+            # Only a large object's last request can find its parts gone: it was answered, and the answer was lost.
+            except Gone:
+                continue
+        raise self._contended(name)
+
+    def put_fenced(
+        self, name: str, content: bytes | BinaryIO, seen: str | None, fence: Callable[[], None]
+    ) -> str:
+        """Write an object whole while `fence` holds: it raises once this writer may write no more.
+
+        `seen` is the ETag that the object had when it was last looked at, None where it was not there; a guess is
+        enough. The object is replaced only if nobody has done so since before `fence` was asked, so that a writer who
+        stood still between the two overwrites nothing of whoever came after. A store that knows no conditions (HTTP
+        501) is asked without them from then on.
+        """
+        for _ in range(_WRITES):
+            fence()
+            only_if = {"IfMatch": seen} if seen else {"IfNoneMatch": "*"}
+            try:
+                return self._put(name, content, only_if if self._is_conditional else {})
+            except Gone:
+                seen = self._etag(name)
+            except NotOffered:
+                if not self._is_conditional:
+                    raise
+                self._is_conditional = False
+        raise self._contended(name)
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        with self._speaking("removing"):
+            self._client.delete_object(Bucket=self.bucket, Key=self.root + name)
+
+    def _put(
+        self, name: str, content: bytes | BinaryIO, only_if: dict[str, str], media_type: str | None = None
+    ) -> str:
+        described = self.options.encrypted() | ({"ContentType": media_type} if media_type else {})
+        place = {"Bucket": self.bucket, "Key": self.root + name}
         with self._speaking("writing"):
-            answer = self._client.put_object(Bucket=self.bucket, Key=self.root + name, Body=content)
-        return str(answer["ETag"])
+            return upload(
+                self._client, place, content, self.options.part_bytes, described=described, only_if=only_if
+            )
+
+    def _etag(self, name: str) -> str | None:
+        """An object's ETag as it is now; None where it is not there."""
+        found = [entry.etag for entry in self.listed(name) if entry.name == name]
+        return found[0] if found else None
+
+    def _contended(self, name: str) -> WarehouseError:
+        return WarehouseError(
+            f"writing in {self} failed: {name} is being replaced all the time; see that one site alone writes there"
+        )
 
     def get_range(self, entry: Entry, start: int, end: int) -> bytes:
         """Bytes from `start` to before `end` of the object as listed. Raises Gone."""
@@ -129,7 +157,7 @@ class Objects:
         from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
         with self._speaking("reading"):
-            tries = ATTEMPTS
+            tries = self.options.attempts
             while True:
                 answer = self._client.get_object(Bucket=self.bucket, Key=self.root + name, **given)
                 tries -= 1
@@ -149,70 +177,8 @@ class Objects:
                 return
             given["ContinuationToken"] = page["NextContinuationToken"]
 
-    @contextmanager
-    def _speaking(self, doing: str) -> Iterator[None]:
-        """Errors of boto3 as a WarehouseError, or as Gone where the object is not as it was."""
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            yield
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            if code in ("NoSuchKey", "PreconditionFailed", "InvalidRange"):
-                raise Gone from None
-            raise WarehouseError(f"{doing} in {self} failed: {self._answer(code, status)}") from None
-        # A malformed endpoint is a ValueError.
-        except (BotoCoreError, Boto3Error, ValueError) as error:
-            raise WarehouseError(f"{doing} in {self} failed: {self._no_answer(error)}") from None
-
-    def _answer(self, code: str, status: int | None) -> str:
-        """What to do about an error that S3 answered with."""
-        if code == "NoSuchBucket":
-            return f"there is no bucket {self.bucket}: create it, or set CLIO_S3_BUCKET"
-        if code in (
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
-            "ExpiredToken",
-            "InvalidToken",
-            "RequestExpired",
-        ):
-            return f"S3 does not accept the credentials ({code}): renew them"
-        if code == "InvalidBucketName":
-            return "that is no name of a bucket: set CLIO_S3_BUCKET"
-        if status == 301 or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
-            return "the bucket lies in another region: set AWS_DEFAULT_REGION"
-        if status == 403:
-            return (
-                f"the credentials may not do this ({code}): they need s3:ListBucket on the bucket, and "
-                f"s3:GetObject and s3:PutObject under {self.root}"
-            )
-        if status is not None and (status >= 500 or status == 429):
-            return f"S3 is busy ({code}, after {ATTEMPTS} tries): run it again later"
-        return f"S3 answered {code} (HTTP {status})"
-
-    def _no_answer(self, error: Exception) -> str:
-        """What to do where S3 was not reached, or not asked."""
-        from botocore import exceptions as known
-
-        if isinstance(error, (known.NoCredentialsError, known.PartialCredentialsError)):
-            return (
-                "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, "
-                "or give the machine a role"
-            )
-        if isinstance(
-            error, (known.ProfileNotFound, known.CredentialRetrievalError, known.TokenRetrievalError)
-        ):
-            return f"the credentials cannot be read ({type(error).__name__}): see AWS_PROFILE and its files"
-        if isinstance(error, known.ParamValidationError):
-            return "that is no name of a bucket: set CLIO_S3_BUCKET"
-        if isinstance(error, ValueError) and self.endpoint:
-            return "CLIO_S3_ENDPOINT is not a URL such as https://s3.example.org"
-        if isinstance(error, (known.ConnectionError, known.HTTPClientError, known.IncompleteReadError)):
-            where = f"{self.endpoint} (CLIO_S3_ENDPOINT)" if self.endpoint else "S3"
-            return f"{where} cannot be reached: see that it is up, and the network"
-        return type(error).__name__
+    def _speaking(self, doing: str) -> AbstractContextManager[None]:
+        return speaking(doing, self.bucket, self.root, self.endpoint, self.options)
 
 
 class _RangedFile(io.RawIOBase):

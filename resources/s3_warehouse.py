@@ -20,8 +20,10 @@ from clio_dagster.models.loader import SCHEMA
 from clio_dagster.tables import TABLES, Table, Zone
 from resources.columns import check_known, in_order, quoted, select_where
 from resources.contracts import contracts
+from resources.s3_errors import Gone
 from resources.s3_layout import VIEWS, Found, find_slices, object_name
-from resources.s3_objects import Entry, Gone, Objects, concurrently
+from resources.s3_objects import Entry, Objects, concurrently
+from resources.s3_options import Options
 from resources.s3_slices import encoded, read_footer, read_rows, union
 from resources.s3_sql import Sql
 from resources.slices import (
@@ -50,9 +52,15 @@ class S3Warehouse:
     """
 
     def __init__(
-        self, bucket: str, prefix: str, endpoint: str | None = None, *, zone: Zone = "restricted"
+        self,
+        bucket: str,
+        prefix: str,
+        endpoint: str | None = None,
+        *,
+        zone: Zone = "restricted",
+        options: Options | None = None,
     ) -> None:
-        self._objects = Objects(bucket, f"{prefix.strip('/')}/{zone}", endpoint)
+        self._objects = Objects(bucket, f"{prefix.strip('/')}/{zone}", endpoint, options)
 
         self._records: dict[str, tuple[str, Slice | None]] = {}
         self._created: dict[str, Table] = {}
@@ -70,9 +78,13 @@ class S3Warehouse:
         """
         return self.write_many([(table, slice, frame, fingerprint)])[0]
 
-    def write_many(self, items: Iterable[WriteItem]) -> list[Slice]:
+    def write_many(
+        self, items: Iterable[WriteItem], *, fence: Callable[[], None] | None = None
+    ) -> list[Slice]:
         """Replace slices in the order given, none before all are known to keep their contracts.
 
+        With a `fence`, which raises once the writer may write no more, a slice that somebody else has replaced since
+        it was asked is left as it is (Objects.put_fenced).
         A writer that is killed leaves the first of them new and the others old. Who writes several tables as one
         step gives their slices one fingerprint: slices that disagree are not whole, and stage.py makes them again.
         """
@@ -80,7 +92,11 @@ class S3Warehouse:
         for each in pending:
             name = object_name(each.table, each.values)
             with encoded(each) as content:
-                etag = self._objects.put(name, content)
+                if fence:
+                    seen, _ = self._records.get(name, (None, None))
+                    etag = self._objects.put_fenced(name, content, seen, fence)
+                else:
+                    etag = self._objects.put(name, content)
             self._records[name] = (etag, each.record)
         return [each.record for each in pending]
 

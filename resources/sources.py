@@ -30,10 +30,11 @@ from clio_dagster.conversations.landing import (
 from clio_dagster.settings import Settings
 from clio_dagster.tables import QUARANTINE, SOURCES
 from resources.freshness import landing_fingerprint
-from resources.s3_objects import Gone, Objects
+from resources.s3_errors import Gone
+from resources.s3_objects import Objects
+from resources.s3_options import options_of
+from resources.s3_sources import S3, objects_at
 from resources.site import Site
-
-S3 = "s3://"
 
 _BLOCK_BYTES = 8_000_000
 """Of an object, asked for at once."""
@@ -66,6 +67,13 @@ class Versions:
 def files_at(path: Path) -> list[Found]:
     """The source files at a path (see `find_sources`), their content hashed."""
     return [Found(source_key(file), str(file.absolute())) for file in find_sources(path)]
+
+
+def sources_at(settings: Settings, source: Path | str) -> list[Found]:
+    """The same for a path, or for s3://BUCKET/KEY: one object, or those below it, known by their ETags."""
+    if not str(source).startswith(S3):
+        return files_at(Path(source))
+    return [Found(etag_key(seen.name, seen.etag), seen.path) for seen in objects_at(settings, str(source))]
 
 
 def register(site: Site, found: Iterable[Found]) -> None:
@@ -164,7 +172,7 @@ def at_hand(settings: Settings, key: str, path: str) -> Iterator[Path]:
         yield Path(path)
         return
     bucket, _, name = path.removeprefix(S3).partition("/")
-    objects = Objects(bucket, "", settings.s3_endpoint)
+    objects = Objects(bucket, "", settings.s3_endpoint, options_of(settings))
     entry = next((each for each in objects.listed(name) if each.name == name), None)
     if entry is None:
         raise MissingSource(f"source {key} is no longer in its bucket")

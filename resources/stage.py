@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -197,13 +198,20 @@ class _Step:
         """Write what is held, and give its partitions back."""
         warehouse, ledger, tables = self.site.warehouse, self.site.ledger, self.stage.tables
         fresh = [made for made in self.held if made.frames]
-        if fresh:
-            ledger.check(self.stage.name, [made.partition for made in fresh], self.holder)
+        fence = partial(ledger.check, self.stage.name, [made.partition for made in fresh], self.holder)
         results = iter(
             warehouse.write_many(
-                (table, partition_values(table, made.partition), made.frames[table.name], made.fingerprint)
-                for made in fresh
-                for table in tables
+                (
+                    (
+                        table,
+                        partition_values(table, made.partition),
+                        made.frames[table.name],
+                        made.fingerprint,
+                    )
+                    for made in fresh
+                    for table in tables
+                ),
+                fence=fence,
             )
             if fresh
             else ()

@@ -15,6 +15,7 @@ from clio_dagster.tables import Table
 from resources.slices import Slice, WarehouseError, WriteItem
 
 if TYPE_CHECKING:
+    from resources.s3_options import Options
     from resources.zones import Zones
 
 __all__ = ["SCHEMA", "Slice", "Warehouse", "WarehouseError", "open_warehouse"]
@@ -36,8 +37,14 @@ class Warehouse(Protocol):
         """
         ...
 
-    def write_many(self, items: Iterable[WriteItem]) -> list[Slice]:
-        """Replace slices that belong together, in the order given."""
+    def write_many(
+        self, items: Iterable[WriteItem], *, fence: Callable[[], None] | None = None
+    ) -> list[Slice]:
+        """Replace slices that belong together, in the order given.
+
+        `fence` is asked before anything is replaced, and raises once the writer may write no more: nobody who came
+        after it is overwritten.
+        """
         ...
 
     def create_missing(self, tables: Iterable[Table]) -> None:
@@ -98,7 +105,10 @@ class Warehouse(Protocol):
 def open_warehouse(settings: Settings) -> Zones:
     """The warehouse that CLIO_STORAGE names."""
     if settings.storage == "s3":
-        return _bucket(str(settings.s3_bucket), settings.s3_prefix, settings.s3_endpoint)
+        from resources.s3_options import options_of
+
+        place = (str(settings.s3_bucket), settings.s3_prefix, settings.s3_endpoint)
+        return _bucket(*place, options_of(settings))
     return _files(settings.home)
 
 
@@ -112,9 +122,12 @@ def _files(home: Path) -> Zones:
 
 
 @cache
-def _bucket(bucket: str, prefix: str, endpoint: str | None) -> Zones:
+def _bucket(bucket: str, prefix: str, endpoint: str | None, options: Options) -> Zones:
     """One a process, for its connections, and what it remembers of objects that are still the same."""
     from resources.s3_warehouse import S3Warehouse
     from resources.zones import Zones
 
-    return Zones(S3Warehouse(bucket, prefix, endpoint), S3Warehouse(bucket, prefix, endpoint, zone="safety"))
+    return Zones(
+        S3Warehouse(bucket, prefix, endpoint, options=options),
+        S3Warehouse(bucket, prefix, endpoint, zone="safety", options=options),
+    )

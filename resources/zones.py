@@ -26,13 +26,15 @@ class Zones:
     ) -> Slice:
         return self.of(table).write(table, slice, frame, fingerprint=fingerprint)
 
-    def write_many(self, items: Iterable[WriteItem]) -> list[Slice]:
+    def write_many(
+        self, items: Iterable[WriteItem], *, fence: Callable[[], None] | None = None
+    ) -> list[Slice]:
         placed = list(enumerate(items))
         written: dict[int, Slice] = {}
         for zone, warehouse in self._zones.items():
             here = {place: item for place, item in placed if item[0].zone == zone}
             if here:
-                written |= zip(here, warehouse.write_many(here.values()), strict=True)
+                written |= zip(here, warehouse.write_many(here.values(), fence=fence), strict=True)
         return [written[place] for place, _ in placed]
 
     def create_missing(self, tables: Iterable[Table]) -> None:

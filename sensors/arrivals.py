@@ -34,8 +34,10 @@ from clio_dagster.conversations.landing import etag_key, source_key
 from clio_dagster.settings import Settings
 from resources.freshness import unlanded_sources
 from resources.s3_objects import Objects
+from resources.s3_options import options_of
+from resources.s3_sources import S3
 from resources.site import Site
-from resources.sources import S3, Found, register
+from resources.sources import Found, register
 from sensors.jobs import land
 from sensors.paused import unless_paused
 from sensors.reconcile import UNFINISHED
@@ -161,7 +163,7 @@ def look(settings: Settings) -> Iterator[Arrival]:
         raise NoInbox("no inbox: set CLIO_INBOX to a folder or to s3://BUCKET/PREFIX")
     if settings.inbox.startswith(S3):
         bucket, _, prefix = settings.inbox.removeprefix(S3).partition("/")
-        objects = Objects(bucket, prefix, settings.s3_endpoint)
+        objects = Objects(bucket, prefix, settings.s3_endpoint, options_of(settings))
         return (
             Arrival(f"{S3}{bucket}/{objects.root}{entry.name}", entry.etag)
             for entry in objects.listed("")

@@ -21,14 +21,14 @@ from clio_dagster.conversations.landing import readable
 from clio_dagster.settings import Settings
 from clio_dagster.tables import DAY, MESSAGES_TYPE, RAW_CONVERSATIONS
 from resources.site import Site
-from resources.sources import files_at
+from resources.sources import at_hand, sources_at
 
 AT_ONCE = 1_000
 """Conversations held at a time."""
 
 
 def estimate(
-    analyst: ClaudeAnalyst, site: Site, instance: DagsterInstance, sources: Sequence[Path]
+    analyst: ClaudeAnalyst, site: Site, instance: DagsterInstance, sources: Sequence[Path | str]
 ) -> tuple[Facets, list[Line]]:
     """What reading the files' conversations, or all that is stale, and publishing their dates would cost."""
     counts: Counter[str] = Counter()
@@ -67,27 +67,28 @@ def table(facets: Facets, topics: Sequence[Line]) -> Table:
 
 
 def _of_files(
-    analyst: ClaudeAnalyst, settings: Settings, sources: Iterable[Path], counts: Counter[str]
+    analyst: ClaudeAnalyst, settings: Settings, sources: Iterable[Path | str], counts: Counter[str]
 ) -> Iterator[Question]:
     schema: dict[str, Any] = {
         "conversation_id": pl.String,
         "date": pl.Date,
         "messages": MESSAGES_TYPE,
     }
-    for found in (each for source in sources for each in files_at(source)):
-        records = readable(Path(found.path), settings, datetime.now(UTC))
-        while some := list(islice(records, AT_ONCE)):
-            counts.update(record.date.isoformat() for record in some)
-            rows = {
-                "conversation_id": [record.conversation_id for record in some],
-                "date": [record.date for record in some],
-                "messages": [[message._asdict() for message in record.messages] for record in some],
-            }
-            yield from analyst.questions(pl.DataFrame(rows, schema=schema))
+    for found in (each for source in sources for each in sources_at(settings, source)):
+        with at_hand(settings, found.key, found.path) as file:
+            records = readable(file, settings, datetime.now(UTC))
+            while some := list(islice(records, AT_ONCE)):
+                counts.update(record.date.isoformat() for record in some)
+                rows = {
+                    "conversation_id": [record.conversation_id for record in some],
+                    "date": [record.date for record in some],
+                    "messages": [[message._asdict() for message in record.messages] for record in some],
+                }
+                yield from analyst.questions(pl.DataFrame(rows, schema=schema))
 
 
-def _are_landed(site: Site, sources: Iterable[Path]) -> bool:
-    keys = [each.key for source in sources for each in files_at(source)]
+def _are_landed(site: Site, sources: Iterable[Path | str]) -> bool:
+    keys = [each.key for source in sources for each in sources_at(site.settings, source)]
     return all(read_receipt(site.settings.home, key).named for key in keys)
 
 

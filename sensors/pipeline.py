@@ -23,8 +23,9 @@ from resources.erasure import Forgotten, forget, held_dates
 from resources.freshness import unlanded_sources
 from resources.ledger import ALONE, EVERYTHING, WAIT_SECONDS
 from resources.site import Site
-from resources.sources import Found, bring_back, files_at, register
+from resources.sources import Found, bring_back, register, sources_at
 from resources.stage import REMAKE
+from resources.warehouse import WarehouseError
 from sensors.runs import contiguous, date_range, free_slots, partition_range, run_here, slice_range
 
 CLIO_RUN = "clio run"
@@ -47,9 +48,10 @@ def run_sources(
     definitions: Definitions,
     instance: DagsterInstance,
     site: Site,
-    sources: Iterable[Path],
+    sources: Iterable[Path | str],
 ) -> Outcome:
-    """Register and land the files, then make every slice and date that they touch; without files, all that is stale.
+    """Register and land the files (paths, or s3://BUCKET/KEY), then make every slice and date that they touch; without
+    files, all that is stale.
 
     What is fresh is not asked for again. A file that cannot be landed is a failure of its own and stops no other. Of
     two calls on one home the second waits, and then finds done what the first did; a running daemon leaves to the
@@ -82,7 +84,7 @@ def undisturbed(site: Site, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _run_sources(
-    definitions: Definitions, instance: DagsterInstance, site: Site, sources: Sequence[Path]
+    definitions: Definitions, instance: DagsterInstance, site: Site, sources: Sequence[Path | str]
 ) -> Outcome:
     settings, warehouse = site.settings, site.warehouse
     outcome = Outcome()
@@ -173,12 +175,14 @@ def backfill(
     return outcome
 
 
-def _register(site: Site, instance: DagsterInstance, sources: Iterable[Path], outcome: Outcome) -> list[str]:
+def _register(
+    site: Site, instance: DagsterInstance, sources: Iterable[Path | str], outcome: Outcome
+) -> list[str]:
     found: list[Found] = []
     for source in sources:
         try:
-            found += files_at(source)
-        except NotConversations as error:
+            found += sources_at(site.settings, source)
+        except (NotConversations, WarehouseError) as error:
             outcome.failures.append(str(error))
     keys = list(dict.fromkeys(each.key for each in found))
     bring_back(site, keys)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ class Store:
 
     endpoint: str
 
-    @property
+    @cached_property
     def client(self) -> Any:
         """Another program's way in."""
         import boto3

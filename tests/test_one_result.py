@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ def test_two_runs_at_once_on_one_home_both_end_and_come_to_one_result(
 
 @dataclass
 class BucketSite(Site):
-    """A site whose intermediates lie in a bucket."""
+    """A site whose intermediates lie in a bucket, and a copy of its releases."""
 
     store: Store = field(kw_only=True)
     bucket: str = field(kw_only=True)
@@ -100,6 +101,7 @@ class BucketSite(Site):
             "s3_bucket": self.bucket,
             "s3_prefix": "site",
             "s3_endpoint": self.store.endpoint,
+            "releases": f"s3://{self.bucket}/open",
         }
 
     @property
@@ -125,7 +127,7 @@ def test_every_slice_and_release_in_a_bucket_is_that_of_duckdb(
     in_bucket: BucketSite, undisturbed: Site
 ) -> None:
     """Every mart too."""
-    assert {model.name for model in models() if model.materialized == "table"} <= {
+    assert {model.name for model in models() if model.group == "marts"} <= {
         name for name, _ in undisturbed.slice_hashes(*CONTENT)
     }
     assert_same(in_bucket, undisturbed)
@@ -133,6 +135,18 @@ def test_every_slice_and_release_in_a_bucket_is_that_of_duckdb(
 
 def test_the_home_keeps_no_intermediates(in_bucket: BucketSite) -> None:
     assert not (in_bucket.home / "clio.duckdb").exists()
+
+
+def test_each_release_is_copied_as_it_is(in_bucket: BucketSite) -> None:
+    client, bucket = in_bucket.store.client, in_bucket.bucket
+
+    def get(name: str) -> bytes:
+        return bytes(client.get_object(Bucket=bucket, Key=f"open/{name}")["Body"].read())
+
+    pointed = json.loads(get("latest.json"))["releases"]
+    assert list(pointed) == [day.isoformat() for day in release_dates(in_bucket.releases)]
+    for day, row in pointed.items():
+        assert get(f"{row['path']}manifest.json") == (in_bucket.releases / day / "manifest.json").read_bytes()
 
 
 def test_running_again_keeps_what_is_in_the_bucket(corpus: Path, in_bucket: BucketSite) -> None:

@@ -44,6 +44,7 @@ from clio_dagster.tables import (
 from resources import s3_objects, s3_slices, spool
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.s3_objects import Entry, Objects
+from resources.s3_options import Options
 from resources.s3_warehouse import S3Warehouse
 from resources.slices import WarehouseError, content_hash
 from resources.warehouse import Warehouse, open_warehouse
@@ -51,6 +52,7 @@ from tests.frames import DATE, ES, SECRET, conversations, day, embeddings
 from tests.s3_server import Store, s3_server
 from tests.test_own_facets import gains_and_loses
 
+ONCE = Options(attempts=1)
 MODELS = load_models(Path(__file__).parents[1] / "dbt_like_sql")
 
 
@@ -465,7 +467,7 @@ def test_sql_models_give_what_duckdb_gives(store: Store, tmp_path: Path) -> None
             rows = select_rows(warehouse, model, last, window_days=7)
             made.append(warehouse.write(model.table, {model.partitioned_by: last}, rows))
             assert all(result.passed for result in run(warehouse, model, last))
-        assert made[0].rows > 0
+        assert made[0].rows > 0 or model.group == "restricted"  # Nothing was clustered here.
         assert made[0].content_hash == made[1].content_hash, model.name
         assert_frame_equal(s3.read(model.table), duck.read(model.table))
         assert_frame_equal(s3.read(model.name), duck.read(model.name))
@@ -557,10 +559,9 @@ def test_missing_credentials_say_which(store: Store, bucket: str, monkeypatch: p
         store.warehouse(bucket).slices(DAY)
 
 
-def test_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
-    monkeypatch.setattr(s3_objects, "ATTEMPTS", 1)
+def test_endpoint_that_does_not_answer_is_named(store: Store) -> None:
     with pytest.raises(WarehouseError, match=r"http://127\.0\.0\.1:9 \(CLIO_S3_ENDPOINT\) cannot be reached"):
-        S3Warehouse("bucket", "site", "http://127.0.0.1:9").slices(DAY)
+        S3Warehouse("bucket", "site", "http://127.0.0.1:9", options=ONCE).slices(DAY)
     with pytest.raises(WarehouseError, match="CLIO_S3_ENDPOINT is not a URL"):
         S3Warehouse("bucket", "site", "localhost:9")
 
@@ -577,12 +578,11 @@ def test_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_each_refusal_has_its_sentence_and_quotes_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, status: int, code: str, message: str
+    store: Store, status: int, code: str, message: str
 ) -> None:
-    monkeypatch.setattr(s3_objects, "ATTEMPTS", 1)
     body = f"<Error><Code>{code}</Code><Message>{SECRET}</Message></Error>".encode()
     with answering([(status, body, len(body)), (403, b"", 0)]) as endpoint:
-        warehouse = S3Warehouse("bucket", "site", endpoint)
+        warehouse = S3Warehouse("bucket", "site", endpoint, options=ONCE)
         with pytest.raises(WarehouseError, match=message) as caught:
             warehouse.slices(DAY)
     assert SECRET not in str(caught.value)
