@@ -676,9 +676,9 @@ def test_killed_between_two_objects_and_run_again_nothing_is_left(
     assert unfinished(made.site) == 0
     for name, frame in made.tables().items():
         if is_personal(EVERY[name]):
-            left = frame.filter(pl.col(CONVERSATION).str.starts_with(MARKS[GONE].lower()))
+            left = frame.filter(rows_of(GONE, EVERY[name]))
             assert (name, left.height) == (name, 0)
-            assert frame.height == (len(OWNERS) - 1) * len(slices_of(EVERY[name]))
+            assert frame.height == (len(owners_of(EVERY[name])) - 1) * len(slices_of(EVERY[name]))
 
 
 # Every table that the contracts know.

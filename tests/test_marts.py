@@ -173,6 +173,8 @@ def test_no_exact_count_reaches_a_staging_view_or_a_mart(warehouse: DuckDBWareho
         warehouse, PUBLISHED_CELLS, DAY, [cell("", 400), cell("rain", 40), cell("rain", 30, "language", "es")]
     )
     for name, model in MODELS.items():
+        if model.group == "restricted":
+            continue
         frame = warehouse.read(name) if model.materialized == "view" else built(warehouse, name)
         assert "accounts" not in frame.columns
         assert not {987654, 123456} & {value for row in frame.rows() for value in row}

@@ -182,7 +182,11 @@ def site(tmp_path: Path) -> Site:
     ("setting", "value", "said"),
     [
         ("timezone", "Mars/Phobos", "CLIO_TIMEZONE: unknown time zone 'Mars/Phobos'"),
-        ("treshold", "5", "unknown setting CLIO_TRESHOLD: the settings are CLIO_ACCOUNT_CAP"),
+        (
+            "treshold",
+            "5",
+            "unknown setting CLIO_TRESHOLD: the settings are CLIO_ACCESS_FILE, CLIO_ACCOUNT_CAP",
+        ),
         ("min_accounts", "1", "CLIO_MIN_ACCOUNTS: "),
         ("languages", "English", "CLIO_LANGUAGES: languages are ISO 639-1 codes"),
     ],

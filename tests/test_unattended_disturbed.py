@@ -90,6 +90,7 @@ def test_clio_run_beside_the_daemon_makes_each_partition_once(site: Site, server
         assert made(site, asset)[day(2)] == 1
 
 
+@pytest.mark.slow
 def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(
     site: Site, servers: list[Server]
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(
     assert [problem for each in site.releases.iterdir() if each.is_dir() for problem in verify(each)] == []
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_for_of_a_fresh_site(site: Site, servers: list[Server]) -> None:
     runs = servers[-1].runs()
     time.sleep(4 * TICK)
