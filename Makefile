@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo dev test test-slow lint clean
+.PHONY: setup demo dev test pytest test-slow lint clean
 
 setup: $(VENV)/.ready  ## Build .venv with everything the project needs.
 
@@ -19,7 +19,10 @@ demo: setup  ## Run the pipeline on a synthetic corpus and print the topics.
 dev: setup  ## Start the Dagster UI and daemon.
 	@$(BIN)/clio dev
 
-test: setup lint  ## Lint, type-check and run every test.
+test: setup  ## Lint, type-check and run every test.
+	@$(MAKE) --no-print-directory -j2 lint pytest
+
+pytest: setup
 	@$(BIN)/python -m pytest
 
 test-slow: setup  ## What `make test` leaves out, being long and much like what is in it.

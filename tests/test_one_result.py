@@ -61,6 +61,7 @@ def test_a_fresh_home_with_the_same_key_comes_to_the_same_content(
     assert_same(site, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     tmp_path: Path, corpus: Path, undisturbed: Site
 ) -> None:
