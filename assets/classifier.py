@@ -5,13 +5,13 @@ from datetime import date
 import polars as pl
 from dagster import AssetDep, AssetExecutionContext, multi_asset
 
-from assets.clusters import read_window
+from assets.clusters import read_window, topics_of
 from assets.common import MANY_A_RUN, outs
 from assets.contracts import CLUSTERINGS
 from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.safety.classifier_audit import correlations, flagged_clusters
 from clio_dagster.safety.tables import CLASSIFIER_AUDIT, FLAGGED_CLUSTERS
-from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY, FACETS
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY
 from resources.contracts import contracts
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
@@ -36,29 +36,20 @@ STAGE = Stage(
     outs=outs(CLASSIFIER_AUDIT, FLAGGED_CLUSTERS, group="safety", kinds={"python", "duckdb"}),
     partitions_def=DATES,
     backfill_policy=MANY_A_RUN,
-    deps=[AssetDep(DAY.name, partition_mapping=WINDOW), CLUSTERS.name],
+    deps=[AssetDep(DAY.name, partition_mapping=WINDOW)],
 )
 def classifier_audit(
-    context: AssetExecutionContext, classifier_clusters: Reader, cluster_members: Reader, site: Site
+    context: AssetExecutionContext,
+    classifier_clusters: Reader,
+    clusters: Reader,
+    cluster_members: Reader,
+    site: Site,
 ) -> tuple[Written, Written]:
     def flagged(key: str, clustered_by: str) -> pl.DataFrame:
-        rows, vectors = read_window(site, key, clustered_by)
-        judged = site.warehouse.read(
-            FACETS, {"date": window(key)}, ["conversation_id", "date", "language", "concerning", "flagged"]
-        )
-        topics = cluster_members.read(key, ["conversation_id", "clustered_by", "cluster_id"]).join(
-            site.warehouse.read(CLUSTERS, {"date": key}, ["clustered_by", "cluster_id", "topic"]),
-            on=["clustered_by", "cluster_id"],
-        )
+        rows, vectors = read_window(site, key, clustered_by, also=("concerning", "flagged"))
+        topics = topics_of(clusters, cluster_members, key, clustered_by)
         return flagged_clusters(
-            rows.join(
-                judged, on=["conversation_id", "date", "language"], how="left", maintain_order="left"
-            ).join(
-                topics.filter(clustered_by=clustered_by).select("conversation_id", "topic"),
-                on="conversation_id",
-                how="left",
-                maintain_order="left",
-            ),
+            rows.join(topics, on="conversation_id", how="left", maintain_order="left"),
             vectors,
             date=date.fromisoformat(key),
             clustered_by=clustered_by,

@@ -1,5 +1,6 @@
 """Base clusters of a date, found over its trailing window, and which conversation fell into which."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -81,16 +82,19 @@ def latest(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("date") == pl.col("date").max())
 
 
-def read_window(site: Site, key: str, clustered_by: str) -> tuple[pl.DataFrame, np.ndarray]:
+def read_window(
+    site: Site, key: str, clustered_by: str, also: Sequence[str] = ()
+) -> tuple[pl.DataFrame, np.ndarray]:
     """Facets of the window's conversations that have a vector of `clustered_by`, and the vectors, row by row.
 
-    A conversation that came under two days or languages is taken once, on the last of its days.
+    A conversation that came under two days or languages is taken once, on the last of its days. `also`: further columns
+    of facets.
     """
     of_window = {"date": window(key)}
     facets = site.warehouse.read(
         FACETS,
         of_window,
-        ["conversation_id", "account", "language", "date", "started_at", clustered_by],
+        ["conversation_id", "account", "language", "date", "started_at", clustered_by, *also],
     )
     embedded = site.warehouse.read(
         EMBEDDINGS,
@@ -103,6 +107,13 @@ def read_window(site: Site, key: str, clustered_by: str) -> tuple[pl.DataFrame, 
         .unique("conversation_id", keep="last", maintain_order=True)
     )
     return rows, read_vectors(site, rows, clustered_by)
+
+
+def topics_of(clusters: Reader, cluster_members: Reader, key: str, clustered_by: str) -> pl.DataFrame:
+    """conversation_id and topic of the members of a date's clusters."""
+    found = clusters.read(key, ["clustered_by", "cluster_id", "topic"]).filter(clustered_by=clustered_by)
+    members = cluster_members.read(key, ["conversation_id", "clustered_by", "cluster_id"])
+    return members.join(found, on=["clustered_by", "cluster_id"]).select("conversation_id", "topic")
 
 
 def read_vectors(site: Site, rows: pl.DataFrame, clustered_by: str) -> np.ndarray:

@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 from dagster import AssetDep, AssetExecutionContext, multi_asset
 
-from assets.clusters import read_window
+from assets.clusters import read_window, topics_of
 from assets.common import MANY_A_RUN, outs
 from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.safety.account_ages import read_account_ages
 from clio_dagster.safety.coordination.find import find_groups
 from clio_dagster.safety.tables import COORDINATED_ACCOUNTS, COORDINATED_GROUPS
-from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERED_BY, CLUSTERS, DAY, FACETS, RAW_CONVERSATIONS
+from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERED_BY, CLUSTERS, DAY, RAW_CONVERSATIONS
 from resources.fingerprints import Input, Stage
 from resources.io_manager import Reader
 from resources.site import Site
@@ -58,22 +58,10 @@ def coordinated_groups(
 ) -> tuple[Written, Written]:
     def make(key: str) -> dict[str, pl.DataFrame]:
         settings = site.settings
-        rows, vectors = read_window(site, key, CLUSTERED_BY)
-        topics = cluster_members.read(key, ["conversation_id", "clustered_by", "cluster_id"]).join(
-            clusters.read(key, ["clustered_by", "cluster_id", "topic"]), on=["clustered_by", "cluster_id"]
-        )
+        rows, vectors = read_window(site, key, CLUSTERED_BY, also=("turns",))
         beside = [
-            (
-                topics.filter(clustered_by=CLUSTERED_BY).select("conversation_id", "topic"),
-                ["conversation_id"],
-            ),
+            (topics_of(clusters, cluster_members, key, CLUSTERED_BY), ["conversation_id"]),
             (_first_messages(site, window(key)), ["conversation_id", "date", "language"]),
-            (
-                site.warehouse.read(
-                    FACETS, {"date": window(key)}, ["conversation_id", "date", "language", "turns"]
-                ),
-                ["conversation_id", "date", "language"],
-            ),
         ]
         if settings.accounts_file:
             beside.append((read_account_ages(settings.accounts_file.expanduser(), settings.key), ["account"]))
