@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from clio_dagster.safety.tables import NARROW_TOPIC, RESALE, SHARED_PROMPT
 from clio_dagster.synthetic.accounts import simulate, times
 from clio_dagster.synthetic.corpus import LANGUAGE_SHARES, first_message, mix_of, typed
 from clio_dagster.synthetic.topics import Topic, load_languages, load_rings
 
-NARROW_TOPIC, SHARED_PROMPT, RESALE, CROWD = "narrow_topic", "shared_prompt", "resale", "crowd"
+CROWD = "crowd"
 
 CLAUSES = 8
 """Clauses of the long prompt."""

@@ -16,10 +16,11 @@ from clio_dagster.safety.coordination import frames
 from clio_dagster.safety.coordination.accounts import described
 from clio_dagster.safety.coordination.cells import nested_cells, reduced
 from clio_dagster.safety.coordination.frames import GROUPS_SCHEMA, MEMBERS_SCHEMA, TIME
-from clio_dagster.safety.coordination.groups import RESALE, grouped
+from clio_dagster.safety.coordination.groups import grouped
 from clio_dagster.safety.coordination.resale import resold
 from clio_dagster.safety.coordination.scan import EXCHANGES, Layer, scan
 from clio_dagster.safety.coordination.structure import structures
+from clio_dagster.safety.tables import RESALE
 
 FALSE_RATE = 0.1
 MIN_ACCOUNTS = 5

@@ -9,40 +9,17 @@ import polars as pl
 
 from clio_dagster.safety.coordination import wording
 from clio_dagster.safety.coordination.accounts import Accounts, homes
-from clio_dagster.safety.coordination.groups import RESALE, Group, group_id
+from clio_dagster.safety.coordination.groups import Group, group_id
 from clio_dagster.safety.coordination.resale import TRAITS, Resold
 from clio_dagster.safety.coordination.scan import Layer
+from clio_dagster.safety.tables import COORDINATED_ACCOUNTS, COORDINATED_GROUPS, RESALE
 
 LEAST_RATE = 1e-6
 """Below it a false rate is not told: the tail behind it is extrapolated too far."""
 
 TIME = pl.Datetime("us", "UTC")
-GROUPS_SCHEMA = pl.Schema(
-    {
-        "date": pl.Date(),
-        "group_id": pl.String(),
-        "kind": pl.String(),
-        "accounts": pl.Int64(),
-        "conversations": pl.Int64(),
-        "first_at": TIME,
-        "last_at": TIME,
-        "languages": pl.List(pl.String),
-        "topic": pl.String(),
-        "score": pl.Float64(),
-        "false_rate": pl.Float64(),
-        "reasons": pl.List(pl.String),
-    }
-)
-MEMBERS_SCHEMA = pl.Schema(
-    {
-        "date": pl.Date(),
-        "group_id": pl.String(),
-        "account": pl.String(),
-        "conversations": pl.Int64(),
-        "membership": pl.Float64(),
-        "reasons": pl.List(pl.String),
-    }
-)
+GROUPS_SCHEMA = pl.Schema(COORDINATED_GROUPS.schema)
+MEMBERS_SCHEMA = pl.Schema(COORDINATED_ACCOUNTS.schema)
 
 
 Row = dict[str, object]

@@ -9,9 +9,7 @@ import numpy as np
 
 from clio_dagster.safety.coordination.accounts import KEPT, Accounts, homes
 from clio_dagster.safety.coordination.scan import Found, Layer
-
-NARROW_TOPIC, SHARED_PROMPT, RESALE = "narrow_topic", "shared_prompt", "resale"
-KINDS = (NARROW_TOPIC, SHARED_PROMPT, RESALE)
+from clio_dagster.safety.tables import NARROW_TOPIC, SHARED_PROMPT
 
 OVERLAP = 0.5
 """Share of a cell's accounts, already in a better group, from which on it is no group of its own."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from clio_dagster.safety.coordination import signals
-from clio_dagster.safety.coordination.groups import HELD, SHARED_PROMPT, Group
+from clio_dagster.safety.coordination.groups import HELD, Group
 from clio_dagster.safety.coordination.resale import TRAITS
+from clio_dagster.safety.tables import SHARED_PROMPT
 
 TELLING = 2.0
 """Standard scores from which a signal is named."""
