@@ -33,7 +33,7 @@ from clio_dagster.tables import EMBEDDINGS, FACETS, RAW_CONVERSATIONS
 from resources.site import Site
 from sensors.jobs import watch
 from sensors.paused import unless_paused
-from sensors.pipeline import CLIO_RUN
+from sensors.pipeline import is_at_work
 from sensors.runs import ASKED_BY, partition_range
 
 
@@ -68,7 +68,7 @@ def tick(
     site: Site, instance: DagsterInstance, cursor: str | None, now: datetime
 ) -> tuple[SensorResult, Sequence[str]]:
     """What a tick at `now` (UTC) asks for, and what is wrong with events.toml, in words."""
-    if any(lease.subject == CLIO_RUN for lease in site.ledger.leases()):
+    if is_at_work(site):
         return SensorResult(skip_reason="`clio run` is at work on this home", cursor=cursor), ()
     watched = refresh(site, now)
     seen = {name: Seen.read(stored) for name, stored in json.loads(cursor or "{}").items()}

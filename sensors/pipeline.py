@@ -72,6 +72,11 @@ def alone(site: Site) -> Iterator[None]:
         yield
 
 
+def is_at_work(site: Site) -> bool:
+    """Whether such a call is at work on a home."""
+    return any(lease.subject == CLIO_RUN for lease in site.ledger.leases())
+
+
 @contextmanager
 def undisturbed(site: Site, say: Callable[[str], None]) -> Iterator[None]:
     """Alone on a home while no run works on it, whoever asked for it: runs at work are waited for, others wait."""
@@ -98,7 +103,8 @@ def _run_sources(
     outcome.reasons = Counter(quarantine["reason"]).most_common(5)
     days = landed_days(site)
     outcome.dates = sorted({*days} & reach(touched_days(settings.home, keys))) if sources else days
-    stale = [day for day in standings(site, outcome.dates, instance) if not day.is_fresh]
+    found = standings(site, outcome.dates, instance)
+    stale = [day for day in found if not day.is_fresh]
     failures: list[str] = []
     for first, last in contiguous(day.date for day in stale if day.unsubmitted_slices):
         # All are submitted before the first is waited for.
@@ -108,8 +114,11 @@ def _run_sources(
     if not failures:
         for first, last in contiguous(day.date for day in stale):
             failures += run_here(definitions, "publish", instance, tags=date_range(first, last))
-        made = standings(site, outcome.dates, instance) if not failures else []
-        for first, last in contiguous(day.date for day in made if not day.is_inspected):
+    if not failures:
+        # What was fresh stands as it was found; what was made is looked at once more.
+        made = standings(site, [day.date for day in stale], instance) if stale else []
+        known = {day.date: day for day in (*found, *made)}
+        for first, last in contiguous(day for day in outcome.dates if not known[day].is_inspected):
             failures += run_here(definitions, "inspect", instance, tags=date_range(first, last))
     outcome.failures += failures
     settle_made(site, instance)

@@ -33,7 +33,7 @@ from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
 from sensors.jobs import inspect, jobs, land, publish, read, submit
 from sensors.paused import unless_paused
-from sensors.pipeline import CLIO_RUN
+from sensors.pipeline import is_at_work
 from sensors.runs import (
     ASKED_BY,
     UNFINISHED,
@@ -83,7 +83,7 @@ def reconcile(context: SensorEvaluationContext, site: Site) -> SensorResult:
     """
     instance = context.instance
     end_orphans(instance, site)
-    if any(lease.subject == CLIO_RUN for lease in site.ledger.leases()):
+    if is_at_work(site):
         return SensorResult(skip_reason="`clio run` is at work on this home")
     running = instance.get_runs(RunsFilter(statuses=UNFINISHED))
     now = datetime.now(UTC)

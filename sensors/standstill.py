@@ -8,7 +8,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from assets.staleness import State, landed_days, standings
 from resources.site import Site
-from sensors.pipeline import CLIO_RUN
+from sensors.pipeline import is_at_work
 from sensors.reconcile import end_orphans
 from sensors.runs import UNFINISHED
 from sensors.status import Row, rows
@@ -42,7 +42,7 @@ class AtWork:
 def at_work(site: Site, instance: DagsterInstance) -> AtWork:
     """What has not ended. Runs whose process is gone are ended first, as the reconcile sensor does."""
     end_orphans(instance, site)
-    by_hand = any(lease.subject == CLIO_RUN for lease in site.ledger.leases())
+    by_hand = is_at_work(site)
     runs = instance.get_runs(RunsFilter(statuses=UNFINISHED))
     queued = [run for run in runs if run.status == DagsterRunStatus.QUEUED]
     is_begun_by_somebody = bool(queued) and instance.get_daemon_statuses([QUEUE])[QUEUE].healthy
