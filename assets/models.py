@@ -98,10 +98,8 @@ def _settings_of(model: Model) -> tuple[str, ...]:
 
 
 def _input(name: str) -> Input:
-    if name == FACETS.name:
-        return Input(DAY, window, others_may_lack=True)
-    if name == PUBLISHED_CELLS.name:
-        return Input(contracts()[name], window, others_may_lack=True)
+    if name in (FACETS.name, PUBLISHED_CELLS.name):
+        return Input(DAY if name == FACETS.name else PUBLISHED_CELLS, window, others_may_lack=True)
     return Input(contracts()[name])
 
 
@@ -186,14 +184,9 @@ def _tables_behind(model: Model) -> set[str]:
 
 
 sql_models = [model_asset(model) for model in models()]
-STAGES, SAFETY_STAGES = (
-    tuple(
-        stage_of(model)
-        for model in models()
-        if model.materialized == "table" and (model.group == RESTRICTED) == is_safety
-    )
-    for is_safety in (False, True)
-)
+_tables = [model for model in models() if model.materialized == "table"]
+STAGES = tuple(stage_of(model) for model in _tables if model.group != RESTRICTED)
+SAFETY_STAGES = tuple(stage_of(model) for model in _tables if model.group == RESTRICTED)
 
 sql_checks = [model_check(model) for model in models() if model.tests and model.group != RESTRICTED]
 

@@ -60,11 +60,7 @@ def of_group(group: Group, rate: float, created_days: float | None) -> list[str]
 
 def of_resale(traits: dict[str, float], accounts: int, rate: float) -> list[str]:
     """Reasons of a group of resold accounts: `traits` are the medians of its accounts' standard scores."""
-    said = [
-        f"{TRAIT_SAID[name]} than other active accounts (standard score {traits[name]:.1f})"
-        for name in TRAITS
-        if traits[name] >= 1.0
-    ]
+    said = of_resold({name: traits[name] for name in TRAITS})
     if accounts > 1:
         said.insert(
             0, f"{accounts} accounts each look like many people, and have one mix of languages and subjects"
@@ -81,6 +77,7 @@ def of_member(share: float, conversations: int, near: float) -> list[str]:
 
 
 def of_resold(traits: dict[str, float]) -> list[str]:
+    """In which traits, of those whose standard scores are given, one account looks like many people."""
     return [
         f"{TRAIT_SAID[name]} than other active accounts (standard score {value:.1f})"
         for name, value in traits.items()
