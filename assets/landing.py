@@ -66,27 +66,42 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     Bad records go to the quarantine with the place and the reason, and never stop the good ones. The columns are the
     quarantine's; those of the conversations are at `landed`.
     """
+    made: dict[str, dict[str, int | float | bool]] = {}
+    failures = []
     for key in context.partition_keys:
-        started = time.perf_counter()
-        with source_lock(site.settings.home, key):
-            result = _land(key, site)
-            lost = frozenset() if result.is_reused else _give_way(key, site)
-            if not result.is_reused:
-                _report(context, site, result, lost)
-        context.add_asset_metadata(
-            {
-                "records": result.records,
-                "landed": result.landed,
-                "quarantined": result.quarantined.height,
-                "slices": result.slices.height,
-                "replaced_slices": len(lost),
-                "seconds": round(time.perf_counter() - started, 3),
-                "reused": result.is_reused,
-            },
-            asset_key=context.asset_key,
-            partition_key=key,
-        )
+        try:
+            made[key] = _made(context, site, key)
+        except Exception as failure:  # the good files land; the run says of the others that they did not
+            failures.append(failure)
+    for key, metadata in made.items():
+        if failures:
+            context.log_event(AssetMaterialization(context.asset_key, metadata=metadata, partition=key))
+        else:
+            context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+    if len(failures) > 1:
+        context.log.error(f"{len(failures)} of {len(context.partition_keys)} files have not landed")
+    if failures:
+        raise failures[0]
     return MaterializeResult()
+
+
+def _made(context: AssetExecutionContext, site: Site, key: str) -> dict[str, int | float | bool]:
+    """Land a source and say what changed by it; counts of it."""
+    started = time.perf_counter()
+    with source_lock(site.settings.home, key):
+        result = _land(key, site)
+        lost = frozenset() if result.is_reused else _give_way(key, site)
+        if not result.is_reused:
+            _report(context, site, result, lost)
+    return {
+        "records": result.records,
+        "landed": result.landed,
+        "quarantined": result.quarantined.height,
+        "slices": result.slices.height,
+        "replaced_slices": len(lost),
+        "seconds": round(time.perf_counter() - started, 3),
+        "reused": result.is_reused,
+    }
 
 
 def _land(key: str, site: Site) -> Landing:

@@ -56,6 +56,11 @@ class Found:
     path: str
 
 
+def paths_of(site: Site, keys: Sequence[str]) -> dict[str, str]:
+    """Where sources were registered, by key; those that are not registered are left out."""
+    return dict(site.warehouse.read(SOURCES, {"source": list(keys)}, ["source", "path"]).iter_rows())
+
+
 @dataclass(frozen=True)
 class Versions:
     """The sources that came before one at its path, and those that came after."""

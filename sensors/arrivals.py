@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Self
 
@@ -42,6 +42,7 @@ from sensors.jobs import land
 from sensors.paused import unless_paused
 from sensors.reconcile import UNFINISHED
 from sensors.runs import ASKED_BY
+from sensors.sources import sources_range, together
 
 FILES_A_TICK = 25
 """Files taken at one look; the rest wait for the next."""
@@ -64,10 +65,11 @@ class NoInbox(ValueError):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file of the inbox as it is now. `etag` is an object's; a file of a folder has one of `_etag`."""
+    """A file of the inbox as it is now, and its bytes. `etag` is an object's; a file of a folder has one of `_etag`."""
 
     path: str
     etag: str
+    size: int = field(compare=False, default=0)
 
     @property
     def mark(self) -> bytes:
@@ -134,25 +136,25 @@ def arrivals(context: SensorEvaluationContext, site: Site) -> SensorResult:
     register(site, [Found(key, arrival.path) for arrival, key in keys.items()])
     unlanded = unlanded_sources(site.warehouse, site.settings, sorted(set(keys.values())))
     taken = (before.taken & seen.keys()) | {arrival.mark for arrival in keys}
-    requests = {
-        key: RunRequest(
-            run_key=f"{key} {arrival.mark.hex()} {before.count}",
-            partition_key=key,
-            tags={ASKED_BY: "arrivals"},
+    asked = {key: arrival for arrival, key in keys.items() if key in unlanded}
+    known = context.instance.get_dynamic_partitions(str(SOURCES_PARTITIONS.name))
+    order = list(dict.fromkeys([*known, *asked]))
+    requests = [
+        RunRequest(
+            run_key=_run_key([(key, asked[key]) for key in each], before.count),
+            partition_key=each[0] if len(each) == 1 else None,
+            tags={ASKED_BY: "arrivals"} | sources_range(each),
         )
-        for arrival, key in keys.items()
-        if key in unlanded
-    }
+        for each in together({key: arrival.size for key, arrival in asked.items()}, order)
+    ]
     waiting = len(seen) - len(taken)
     said = f"{len(seen)} files in the inbox, {len(taken)} taken; {waiting} wait to be whole or for their turn"
     if requests:
         context.log.info(said)
     return SensorResult(
-        run_requests=list(requests.values()),
+        run_requests=requests,
         skip_reason=None if requests else said,
-        dynamic_partitions_requests=[SOURCES_PARTITIONS.build_add_request(list(requests))]
-        if requests
-        else [],
+        dynamic_partitions_requests=[SOURCES_PARTITIONS.build_add_request(list(asked))] if asked else [],
         cursor=Cursor(taken, seen.keys() - taken, before.count + len(keys)).text(),
     )
 
@@ -165,7 +167,7 @@ def look(settings: Settings) -> Iterator[Arrival]:
         bucket, _, prefix = settings.inbox.removeprefix(S3).partition("/")
         objects = Objects(bucket, prefix, settings.s3_endpoint, options_of(settings))
         return (
-            Arrival(f"{S3}{bucket}/{objects.root}{entry.name}", entry.etag)
+            Arrival(f"{S3}{bucket}/{objects.root}{entry.name}", entry.etag, entry.size)
             for entry in objects.listed("")
             if entry.size and _is_data(entry.name)
         )
@@ -194,7 +196,7 @@ def _files(folder: str) -> Iterator[Arrival]:
             except OSError:
                 continue
             if stat.S_ISREG(status.st_mode) and status.st_size:
-                yield Arrival(entry.path, _etag(status))
+                yield Arrival(entry.path, _etag(status), status.st_size)
 
 
 def _etag(status: os.stat_result) -> str:
@@ -224,6 +226,11 @@ def _taken(ready: list[Arrival], room: int) -> dict[Arrival, str]:
         if key := arrival.key():
             keys[arrival] = key
     return keys
+
+
+def _run_key(files: list[tuple[str, Arrival]], count: int) -> str:
+    texts = [f"{key} {arrival.mark.hex()} {count}" for key, arrival in files]
+    return texts[0] if len(texts) == 1 else hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _packed(marks: Set[bytes]) -> str:

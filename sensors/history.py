@@ -1,14 +1,17 @@
 """Which runs of Dagster's history are past their time, and their removal: a part of `clio purge`."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
+from assets.partitions import SOURCES
 from clio_dagster.settings import Settings
 from resources.history import Trimmed, trim
 from sensors.reconcile import DIFFERENCE
 from sensors.runs import dates_of
+from sensors.sources import sources_of
 
 FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
@@ -23,10 +26,11 @@ def past_their_time(instance: DagsterInstance, settings: Settings, now: datetime
     since = now - timedelta(days=settings.history_days)
     horizon = now.date() - timedelta(days=settings.reconcile_days)
     made: dict[str, set[date | str]] = defaultdict(set)
+    order = instance.get_dynamic_partitions(str(SOURCES.name))
     found = []
     for place, record in enumerate(instance.get_run_records(RunsFilter(statuses=FINISHED))):
         run = record.dagster_run
-        wanted = _made_by(run, horizon)
+        wanted = _made_by(run, horizon, order)
         if run.status == DagsterRunStatus.SUCCESS:
             made[run.job_name] |= wanted
         elif DIFFERENCE in run.tags and not wanted <= made[run.job_name]:
@@ -42,9 +46,8 @@ def trim_history(instance: DagsterInstance, settings: Settings, now: datetime) -
     return trim(instance, past_their_time(instance, settings, now), before)
 
 
-def _made_by(run: DagsterRun, horizon: date) -> set[date | str]:
-    """What a run is to make: dates, from the horizon on; of one that lands a file, the file's key."""
+def _made_by(run: DagsterRun, horizon: date, order: Sequence[str]) -> set[date | str]:
+    """What a run is to make: dates, from the horizon on; of one that lands files, their keys."""
     if dates := dates_of(run.tags):
         return {day for day in dates if day >= horizon}
-    partition = run.tags.get("dagster/partition")
-    return {partition} if partition else set()
+    return set(sources_of(run.tags, order))

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -31,6 +32,7 @@ from clio_dagster.tables import SOURCES
 from resources.erasure import due_dates, settle
 from resources.freshness import landing_fingerprint, unlanded_sources
 from resources.site import Site
+from resources.sources import paths_of
 from sensors.jobs import inspect, jobs, land, publish, read, submit
 from sensors.paused import unless_paused
 from sensors.pipeline import is_at_work
@@ -44,6 +46,7 @@ from sensors.runs import (
     free_slots,
     partition_range,
 )
+from sensors.sources import sources_of, sources_range, together
 
 DIFFERENCE = "clio/difference"
 """Run tag: a hash of what the run was to mend. Never asked for again, unless the run's process died."""
@@ -115,16 +118,26 @@ def horizon(site: Site, now: datetime) -> list[date]:
 
 
 def sources_to_land(site: Site, instance: DagsterInstance, running: Sequence[DagsterRun]) -> Iterator[Ask]:
-    """Registered files that have not landed as they would now."""
+    """Registered files that have not landed as they would now, many small ones in a run."""
     keys = instance.get_dynamic_partitions("sources")
-    busy = {run.tags.get("dagster/partition") for run in running if run.job_name == land.name}
-    unlanded = unlanded_sources(site.warehouse, site.settings, keys)
-    stored = site.warehouse.slices(SOURCES, unlanded) if unlanded else {}
+    busy = set().union(*(sources_of(run.tags, keys) for run in running if run.job_name == land.name))
+    unlanded = [key for key in unlanded_sources(site.warehouse, site.settings, keys) if key not in busy]
+    if not unlanded:
+        return
+    stored = site.warehouse.slices(SOURCES, unlanded)
+    fingerprint = landing_fingerprint(site.settings)
+    asks = {}
     for key in unlanded:
-        if key not in busy:
-            known = stored[key].written_at.isoformat() if key in stored else ""
-            difference = _hash([key, landing_fingerprint(site.settings), known])
-            yield Ask(land.name, {}, difference, partition=key)
+        known = stored[key].written_at.isoformat() if key in stored else ""
+        asks[key] = Ask(land.name, {}, _hash([key, fingerprint, known]), partition=key)
+    sizes = {key: _size(path) for key, path in paths_of(site, unlanded).items()}
+    for stretch in together(sizes, keys):
+        parts = tuple(asks[key] for key in stretch)
+        if len(parts) == 1:
+            yield parts[0]
+        else:
+            difference = _hash([part.difference for part in parts])
+            yield Ask(land.name, sources_range(stretch), difference, parts=parts)
 
 
 def slices_to_read(
@@ -275,6 +288,14 @@ def _why_nothing(days: Sequence[Day], running: Sequence[DagsterRun]) -> str:
     if not stale:
         return f"{len(days)} landed days, all fresh"
     return f"{stale} of {len(days)} landed days are not fresh; {len(running)} runs are at work. See `clio status`"
+
+
+def _size(path: str) -> int:
+    """Bytes of a file of this machine; an object's are not asked for."""
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def _hash(value: object) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetKey,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
+    RunRequest,
     SensorResult,
     build_sensor_context,
     materialize,
@@ -22,6 +24,7 @@ from resources.site import Site
 from resources.sources import withdraw_source
 from sensors import arrivals as module
 from sensors.arrivals import FILES_A_TICK, UNFINISHED_RUNS, Cursor, arrivals
+from sensors.sources import sources_of
 from tests.s3_server import Store, s3_server
 from tests.test_landing import DAY, lines, record
 
@@ -55,14 +58,16 @@ class Daemon:
         asked = [each for each in result.run_requests or () if each.run_key not in self.run_keys]
         for request in asked:
             self.run_keys.add(str(request.run_key))
-            self.land(str(request.partition_key))
-        return [str(request.partition_key) for request in asked]
+            self.land(request)
+        order = self.instance.get_dynamic_partitions("sources")
+        return [key for request in asked for key in order if key in sources_of(_tags(request), order)]
 
-    def land(self, key: str) -> bool:
+    def land(self, request: RunRequest) -> bool:
         """A run of `landing`; whether it succeeded."""
         return materialize(
             [landing],
-            partition_key=key,
+            partition_key=request.partition_key,
+            tags=request.tags,
             instance=self.instance,
             resources={"site": self.site},
             raise_on_error=False,
@@ -70,6 +75,12 @@ class Daemon:
 
     def landed(self, day: object = DAY) -> list[str]:
         return read_landed(self.site.settings.home, str(day), "en")["conversation_id"].to_list()
+
+
+def _tags(request: RunRequest) -> dict[str, str]:
+    return dict(request.tags) | (
+        {"dagster/partition": request.partition_key} if request.partition_key else {}
+    )
 
 
 @pytest.fixture
@@ -205,9 +216,28 @@ def test_more_files_than_a_tick_takes_wait_for_the_next(daemon: Daemon, inbox: P
         (inbox / f"{number}.jsonl").write_bytes(lines(record(number)))
     daemon.tick()
     first = daemon.evaluate()
-    assert len(first.run_requests) == FILES_A_TICK
+    (added,) = first.dynamic_partitions_requests
+    assert len(added.partition_keys) == FILES_A_TICK
     daemon.cursor = first.cursor
-    assert len(daemon.evaluate().run_requests) == 2
+    assert len(daemon.tick()) == 2
+    assert len(daemon.run_keys) == 1
+
+
+def test_a_file_that_cannot_land_holds_up_none_that_came_with_it(daemon: Daemon, inbox: Path) -> None:
+    for number in range(3):
+        (inbox / f"{number}.jsonl").write_bytes(lines(record(number)))
+    daemon.tick()
+    result = daemon.evaluate()
+    (request,) = result.run_requests
+    for each in result.dynamic_partitions_requests:
+        daemon.instance.add_dynamic_partitions("sources", each.partition_keys)
+    middle = daemon.instance.get_dynamic_partitions("sources")[1]
+    (inbox / f"{middle.split('-')[0]}.jsonl").unlink()
+    assert not daemon.land(request)
+    assert len(daemon.landed()) == 2
+    assert daemon.instance.get_materialized_partitions(AssetKey("landing")) == set(
+        daemon.instance.get_dynamic_partitions("sources")
+    ) - {middle}
 
 
 def test_no_file_is_taken_while_many_runs_are_unfinished(daemon: Daemon, inbox: Path) -> None:
@@ -243,8 +273,9 @@ def test_a_file_replaced_between_its_registration_and_its_run_lands_as_what_it_i
     result = daemon.evaluate()
     path.write_bytes(lines(record(2)))
     daemon.cursor = result.cursor
-    daemon.instance.add_dynamic_partitions("sources", [result.run_requests[0].partition_key])
-    assert not daemon.land(str(result.run_requests[0].partition_key))
+    (request,) = result.run_requests
+    daemon.instance.add_dynamic_partitions("sources", [request.partition_key])
+    assert not daemon.land(request)
     settle(daemon)
     assert daemon.landed() == ["c2"]
 
@@ -336,7 +367,7 @@ def test_more_objects_than_a_page_of_a_listing_are_seen(
     daemon = Daemon(tmp_path, f"s3://{bucket}/", s3_endpoint=store.endpoint)
     for number in range(5):
         put(store, bucket, f"{number}.jsonl", lines(record(number)))
-    assert len(daemon.evaluate().run_requests or ()) == 5
+    assert len(daemon.tick()) == 5
 
 
 def test_an_object_that_is_replaced_gives_way(tmp_path: Path, store: Store) -> None:
