@@ -44,11 +44,12 @@ from sensors.reconcile import UNFINISHED
 from sensors.runs import ASKED_BY
 from sensors.sources import sources_range, together
 
-FILES_A_TICK = 25
+FILES_A_TICK = 50
 """Files taken at one look; the rest wait for the next."""
 
-UNFINISHED_RUNS = 50
-"""Runs of `land` that are queued or under way, from which on no file is taken."""
+UNFINISHED_RUNS = 4
+"""Runs of `land` that are queued or under way, from which on no file is taken: where files come faster than runs
+begin, more of them come to one run."""
 
 HASHING_SECONDS = 20.0
 """After which a look takes no further file: Dagster ends a sensor's evaluation after a minute."""
@@ -213,7 +214,7 @@ def _is_data(name: str) -> bool:
 def _room(instance: DagsterInstance) -> int:
     """How many files may be taken now."""
     unfinished = instance.get_runs_count(RunsFilter(job_name=land.name, statuses=UNFINISHED))
-    return max(0, min(FILES_A_TICK, UNFINISHED_RUNS - unfinished))
+    return FILES_A_TICK if unfinished < UNFINISHED_RUNS else 0
 
 
 def _taken(ready: list[Arrival], room: int) -> dict[Arrival, str]:

@@ -14,8 +14,10 @@ from scipy.stats import binomtest
 
 from clio_dagster.clusters.vectors import normalized
 from clio_dagster.evaluation.pipeline import Site, read, site_of
+from clio_dagster.safety.events.alerts import event_alerts
 from clio_dagster.safety.events.concern import by_account, rise
-from clio_dagster.safety.events.definitions import Event, WatchQuestion
+from clio_dagster.safety.events.definitions import Alerts, Event, WatchQuestion
+from clio_dagster.safety.events.evidence import Rows, gather
 from clio_dagster.safety.events.novelty import (
     NOVEL_SHARE,
     TOLD_SHARE,
@@ -32,7 +34,15 @@ from clio_dagster.safety.events.rates import growth, holm
 from clio_dagster.safety.events.reach import Reach, counts_within, reach_of
 from clio_dagster.safety.events.replay import Made, replay
 from clio_dagster.safety.events.topics import Namers
-from clio_dagster.safety.tables import GROWTH, NEW_TOPIC, RESTRICTED, RISING_CONCERN
+from clio_dagster.safety.tables import (
+    EVENT_ALERTS,
+    EVENT_MEMBERS,
+    EVENT_TOPICS,
+    GROWTH,
+    NEW_TOPIC,
+    RESTRICTED,
+    RISING_CONCERN,
+)
 from clio_dagster.synthetic.election import HARMFUL, KEYWORDS, NEW, WATCHED, Election, as_landed, generate
 from clio_dagster.tables import PUBLISHED, WITHHELD
 
@@ -203,6 +213,47 @@ def test_one_account_cannot_make_a_topic_more_concerning() -> None:
     (found,) = rise(by_account(alone), usual.clear(), usual, seed=0).to_dicts()
     assert found["concern"] == pytest.approx(1.25)
     assert found["p_value"] > 0.01
+
+
+def test_a_window_in_which_nothing_is_screened_yet_raises_no_alert() -> None:
+    facets = {"conversation_id": pl.String, "account": pl.String, "date": pl.Date, "concerning": pl.Int8}
+    none = Rows(pl.DataFrame(schema=facets), np.zeros((0, 1), np.float32))
+
+    def whole(day: date) -> Rows:
+        found = {
+            "conversation_id": ["a", "b"],
+            "account": ["x", "y"],
+            "date": [day] * 2,
+            "concerning": [1, 1],
+        }
+        return Rows(pl.DataFrame(found, schema=facets), np.eye(2, 8, dtype=np.float32))
+
+    days = [date(2026, 11, day) for day in range(1, 9)]
+    evidence = gather(
+        pl.DataFrame(schema=EVENT_TOPICS.schema),
+        pl.DataFrame(schema=EVENT_MEMBERS.schema),
+        window=none,
+        today=whole(days[-1]),
+        baseline=days[:-1],
+        read=whole,
+        alerted={},
+        earlier=pl.DataFrame(schema=EVENT_ALERTS.schema),
+        stood=pl.DataFrame(schema=EVENT_ALERTS.schema),
+        on=days[-1],
+        seed=0,
+    )
+    alerts = event_alerts(
+        evidence,
+        rules=Alerts(),
+        event="e",
+        on=days[-1],
+        window_days=2,
+        baseline_days=7,
+        least_accounts=2,
+        now=datetime(2026, 11, 8),
+    )
+    assert alerts.is_empty()
+    assert alerts.schema == pl.DataFrame(schema=EVENT_ALERTS.schema).schema
 
 
 # A window.

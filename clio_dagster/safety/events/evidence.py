@@ -103,7 +103,8 @@ def gather(
     reach = reach_of(placed["topic"], window.vectors)
     own = placed.filter(pl.col("date") == on).drop_nulls("topic")
     vectors = window.vectors[own["row"].to_numpy()]
-    before = _before(reach, baseline, read, seed)
+    # While nothing is screened, nothing is compared: its vectors have no dimensions.
+    before = _before(reach, baseline if len(window.vectors) else (), read, seed)
     usual = usual_surprise(before.pool, seed=seed)
     told = {
         kind: np.concatenate([vectors[:0], *(alerted.get(other, vectors[:0]) for other in SAYS_IT_TOO[kind])])

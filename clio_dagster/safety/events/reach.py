@@ -40,6 +40,8 @@ class Reach:
     def within(self, vectors: np.ndarray) -> np.ndarray:
         """Which of the unit rows `vectors` lie within which topic: n × k, Boolean."""
         found = np.zeros((len(vectors), len(self.topics)), dtype=bool)
+        if not self.topics:
+            return found
         for start in range(0, len(vectors), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             found[rows] = vectors[rows] @ self.centroids.T >= self.cosines
