@@ -52,7 +52,10 @@ def prepare(settings: Settings) -> Path:
     rendered = render(home, in_postgres=settings.history_url is not None)
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text("utf-8") != rendered:
-        target.write_text(rendered, "utf-8")
+        # Whole or not at all: other machines may be reading it.
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        beside.write_text(rendered, "utf-8")
+        beside.replace(target)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["CLIO_HOME"] = str(home)
     if settings.history_url:

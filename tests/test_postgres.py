@@ -30,7 +30,7 @@ from resources.home_size import databases
 from resources.ledger import LeaseLost, Ledger, leases_table
 from sensors.runs import _SILENT
 from tests.postgres_proxy import Cut, proxy
-from tests.postgres_server import IS_THERE, Server, server
+from tests.postgres_server import IS_THERE, PG_CTL, Server, server
 from tests.test_storage_bounds import FIRST, JOB, OLD, SECOND, TOPICS, run, told
 
 SECRET = "hunter2"
@@ -294,6 +294,40 @@ def test_a_run_goes_on_through_a_restart_of_dagsters_database(
     assert any("still here" in each.user_message for each in instance.all_logs(result.run_id))
     again = JOB.execute_in_process(instance=instance, partition_key=FIRST, run_config=_SILENT)
     assert again.success
+
+
+# Roles.
+
+
+@needs_server
+def test_each_role_opens_its_own_database_alone(postgres: Server, tmp_path: Path) -> None:
+    psql = shutil.which("psql") or str(Path(str(PG_CTL)).with_name("psql"))
+    sql = PROJECT / "deploy" / "postgres" / "databases.sql"
+    with tempfile.TemporaryDirectory(prefix="clio-") as folder, server(Path(folder) / "pg") as fresh:
+        environment = os.environ | {"LEDGER_PASSWORD": "it's", "HISTORY_PASSWORD": SECRET}
+        made = [
+            psql,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(fresh.folder),
+            "-U",
+            "clio",
+            "-d",
+            "postgres",
+            "-f",
+            str(sql),
+        ]
+        done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        own = fresh.url("ledger").replace("clio@", "ledger@")
+        assert Ledger(tmp_path, lease_seconds=60, url=own).leases() == []
+        other = fresh.url("ledger").replace("clio@", "history@")
+        with pytest.raises(SettingsError, match="cannot be opened"):
+            Ledger(tmp_path, lease_seconds=60, url=other)
+        engine = sa.create_engine(fresh.url("history").replace("clio@", "history@"), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("select current_user")) == "history"
 
 
 # Programs of Dagster's, each on its own.
