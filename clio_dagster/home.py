@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import SecretStr
 
@@ -53,7 +54,7 @@ def prepare(settings: Settings) -> Path:
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text("utf-8") != rendered:
         # Whole or not at all: other machines may be reading it.
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        beside = target.with_name(f".{target.name}.{uuid4().hex}")
         beside.write_text(rendered, "utf-8")
         beside.replace(target)
     os.environ["DAGSTER_HOME"] = str(home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from dagster import DagsterInstance
 
 from clio_dagster.home import PROJECT, render
+from clio_dagster.privacy.key import KeyFileError, read_or_make_key
 from clio_dagster.settings import Settings, load_settings
 from clio_dagster.shared_state import shared_state_problem
 
@@ -203,6 +205,19 @@ def test_dagster_takes_what_the_chart_makes_of_the_values(tmp_path: Path) -> Non
         told = instance.get_concurrency_config()
     assert told.run_queue_config and told.run_queue_config.max_concurrent_runs == runs["maxConcurrentRuns"]
     assert told.pool_config.default_pool_limit == pools["defaultLimit"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a file to another user")
+def test_a_key_that_was_mounted_for_this_process_may_be_read_by_its_group(tmp_path: Path) -> None:
+    """A secret of Kubernetes is root's, with the pod's fsGroup and mode 440."""
+    mounted = tmp_path / "key"
+    mounted.write_bytes(bytes(32))
+    os.chown(mounted, USER, -1)
+    mounted.chmod(0o440)
+    assert read_or_make_key(mounted) == bytes(32)
+    mounted.chmod(0o444)
+    with pytest.raises(KeyFileError):
+        read_or_make_key(mounted)
 
 
 def test_the_image_takes_what_the_project_needs_and_no_more() -> None:
