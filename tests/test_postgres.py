@@ -314,7 +314,7 @@ def test_no_event_is_lost_in_a_restart(postgres: Server, instance: dg.DagsterIns
     postgres.restart()
     assert thread.is_alive(), "the restart came too late to disturb anybody"
     thread.join(60)
-    told = [each.user_message for each in instance.all_logs("a run")]
+    told = [each.get_dagster_event().message for each in instance.all_logs("a run")]
     assert set(told) == {f"event {number}" for number in range(events)}
     assert len(told) <= events + 1
 
