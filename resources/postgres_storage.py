@@ -1,6 +1,6 @@
 """Dagster's PostgreSQL storage with its connections kept open, and waited for when the server restarts.
 
-Dagster opens a connection for every event, ten times what the event itself takes (benchmarks/postgres_events.py).
+Dagster opens a connection for every event, which takes longer than the event (benchmarks/postgres_events.py).
 Tables and migrations are Dagster's own. Needs the extra `postgres`.
 """
 
