@@ -22,9 +22,11 @@ from dagster import (
 from assets.common import MANY_A_RUN, OWNERS, column_schema
 from assets.partitions import DATE_LANGUAGES, SETTINGS, SOURCES
 from clio_dagster.clock import engine_time
+from clio_dagster.conversations.again import can_land_again, land_again
 from clio_dagster.conversations.landed import Slice
 from clio_dagster.conversations.landing import Landing, land, landed_before, slice_hash, source_lock
 from clio_dagster.conversations.slices import give_way
+from clio_dagster.layout import check_layout
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
@@ -66,6 +68,7 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     Bad records go to the quarantine with the place and the reason, and never stop the good ones. The columns are the
     quarantine's; those of the conversations are at `landed`.
     """
+    check_layout(site.settings)
     made: dict[str, dict[str, int | float | bool]] = {}
     failures = []
     for key in context.partition_keys:
@@ -105,25 +108,35 @@ def _made(context: AssetExecutionContext, site: Site, key: str) -> dict[str, int
 
 
 def _land(key: str, site: Site) -> Landing:
-    """Land a source, or keep what it landed before where it would land the same."""
+    """Land a source, or keep what it landed before where it would land the same; where its file is gone, what it
+    landed before is cut anew."""
     row = site.warehouse.read(SOURCES_TABLE, {"source": key})
     if row.is_empty():
         raise MissingSource(f"source {key} is not registered: land files with `clio run FILE`")
-    is_closed = row["landed_at"].item() is not None or row["withdrawn_at"].item() is not None
-    if is_closed and not unlanded_sources(site.warehouse, site.settings, [key]):
-        before = landed_before(
-            site.settings.home,
-            key,
-            records=row["records"].item() or 0,
-            quarantined=site.warehouse.read(QUARANTINE, {"source": key}),
-        )
+    home = site.settings.home
+    records = row["records"].item() or 0
+    is_landed = row["landed_at"].item() is not None
+    quarantined = site.warehouse.read(QUARANTINE, {"source": key})
+    if (is_landed or row["withdrawn_at"].item() is not None) and not unlanded_sources(
+        site.warehouse, site.settings, [key]
+    ):
+        before = landed_before(home, key, records=records, quarantined=quarantined)
         if before is not None:
             return before
+    with quiet("landing", key), engine_time("landing"):
+        try:
+            return _land_file(key, row["path"].item(), site)
+        except MissingSource:
+            if not (is_landed and can_land_again(home, key)):
+                raise
+            closed = purged_days(site)
+            return land_again(key, site.settings, records=records, quarantined=quarantined, closed=closed)
+
+
+def _land_file(key: str, path: str, site: Site) -> Landing:
     with (
-        quiet("landing", key),
-        at_hand(site.settings, key, row["path"].item()) as path,
-        track(f"landing {path.name}", path.stat().st_size, unit="byte") as advance,
-        engine_time("landing"),
+        at_hand(site.settings, key, path) as file,
+        track(f"landing {file.name}", file.stat().st_size, unit="byte") as advance,
     ):
         done = 0
 
@@ -133,7 +146,7 @@ def _land(key: str, site: Site) -> Landing:
             done = position
 
         return land(
-            path,
+            file,
             key=key,
             settings=site.settings,
             erased=erased_accounts(site),

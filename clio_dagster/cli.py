@@ -16,7 +16,9 @@ import typer
 from rich.text import Text
 
 from clio_dagster.alerts.command import alerts
+from clio_dagster.embedding.protocol import MissingExtraError
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.migrate_cli import migrate
 from clio_dagster.ops_cli import pause, resume, say_if_paused, storage, trim_history
 from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
@@ -127,6 +129,7 @@ def dev(
 
     settings = _settings()
     home = prepare(settings)
+    _check_layout(settings)
     os.environ.update(environment(settings))
     # Dagster imports from the current folder before anything else, and warns of a dagster.yaml there, such as
     # our template: in the home it finds neither another `assets` nor another dagster.yaml.
@@ -471,7 +474,7 @@ evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_he
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
 
-for command in (pause, resume, storage):
+for command in (pause, resume, storage, migrate):
     app.command()(command)
 
 
@@ -525,6 +528,16 @@ def _failing(advice: str) -> Iterator[None]:
 def _settings(**overrides: Any) -> Settings:
     try:
         return load_settings(**overrides)
+    except SettingsError as error:
+        raise CallError(str(error)) from None
+
+
+def _check_layout(settings: Settings) -> None:
+    """Refuse to make anything on a home that is laid out otherwise, or by a newer version."""
+    from clio_dagster.layout import check_layout
+
+    try:
+        check_layout(settings)
     except SettingsError as error:
         raise CallError(str(error)) from None
 
@@ -585,6 +598,7 @@ def _work(settings: Settings, work: Callable[[Any, Any, Any], Any]) -> Any:
 
     started = time.perf_counter()
     prepare(settings)
+    _check_layout(settings)
     with console.status("Loading Dagster"):
         from dagster import DagsterInstance
 
@@ -609,7 +623,7 @@ def main() -> None:
     """Entry point of `clio`. Exit codes: 0 done, 1 a stage or gate failed, 2 the call was wrong."""
     try:
         app()
-    except CallError as error:
+    except (CallError, MissingExtraError) as error:
         _say(error)
         sys.exit(WRONG_CALL)
     except StageError as error:

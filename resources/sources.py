@@ -108,7 +108,7 @@ def register(site: Site, found: Iterable[Found]) -> None:
             if replaced or row["replaced_by"]:
                 row |= {"replaced_by": None, "landed_at": None, "purged_at": None}
             elif row["path"] not in (None, each.path):
-                row["is_copied"] = row["is_copied"] or _is_there(row["path"])
+                row["is_copied"] = row["is_copied"] or is_there(row["path"])
             row["path"] = each.path
             standing.setdefault(each.path, set()).add(each.key)
         _write(site, [row for key, row in rows.items() if row["path"] and row != before.get(key)])
@@ -267,7 +267,8 @@ def _write(site: Site, rows: Sequence[dict[str, Any]], fingerprint: str | None =
         )
 
 
-def _is_there(path: str) -> bool:
+def is_there(path: str) -> bool:
+    """Whether a source lies where it was registered, as far as can be said without asking S3."""
     return path.startswith(S3) or Path(path).is_file()
 
 

@@ -19,6 +19,7 @@ from dagster import AssetExecutionContext
 from dagster._core.errors import DagsterInvalidPropertyError
 
 from clio_dagster.clock import engine_time
+from clio_dagster.layout import check_layout
 from clio_dagster.privacy.silence import quiet
 from clio_dagster.progress import track
 from clio_dagster.tables import MESSAGES_TYPE, PUBLISHED, READ, VECTOR_TYPE, Table
@@ -111,9 +112,10 @@ def write(slices: Slices) -> Written:
 
     A partition is made by one run at a time: what another run holds is waited for, and then mostly found made.
     Slices that are made quickly are written together, some HELD_SECONDS of work in one transaction: opening the
-    file costs more than most of them. Raises MissingInput where what a partition is made from is not there, and
-    PastRetention where it was purged.
+    file costs more than most of them. Raises SettingsError where the home is laid out otherwise, MissingInput where
+    what a partition is made from is not there, and PastRetention where it was purged.
     """
+    check_layout(slices.site.settings)
     refuse_closed(slices.site, slices.context.partition_keys)
     step = _Step(slices)
     with slices.site.ledger.renewing(step.holder):

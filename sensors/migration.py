@@ -1,0 +1,100 @@
+"""A home moved to other partitions: CLIO_LANGUAGES, CLIO_TIMEZONE or CLIO_START_DATE are other ones now.
+
+Every source is landed again, from its file or, where that is gone, from what it landed; then slices that have no
+partition any more are emptied. What is published stays: the dates are made anew from it as after late files.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dagster import DagsterInstance, Definitions
+
+from assets.partitions import SETTINGS
+from assets.staleness import landed_days
+from clio_dagster.conversations.again import can_land_again
+from clio_dagster.conversations.landed import read_landed, touched_days
+from clio_dagster.layout import Layout, migrating, read_layout, write_layout
+from clio_dagster.tables import EMBEDDINGS, FACETS, RAW_CONVERSATIONS, Table
+from clio_dagster.tables import SOURCES as SOURCES_TABLE
+from resources.freshness import unlanded_sources
+from resources.site import Site
+from resources.sources import is_there, paths_of
+from sensors.pipeline import alone
+from sensors.runs import run_here
+
+SLICED: tuple[Table, ...] = (RAW_CONVERSATIONS, FACETS, EMBEDDINGS)
+"""Tables whose partitions have a language."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a migration does. `from_file`, `from_landed`: sources landed again; `stuck`: those that cannot be, gone and
+    with nothing landed; `left`: those whose text was purged, which stay where they are. `days` are touched."""
+
+    changes: Sequence[str]
+    from_file: Sequence[str]
+    from_landed: Sequence[str]
+    stuck: Sequence[str]
+    left: Sequence[str]
+    days: int
+
+
+def plan(site: Site) -> Plan:
+    """What is to be moved. Raises SettingsError for a home of a newer version."""
+    before = read_layout(site.settings.home)
+    rows = site.warehouse.read(SOURCES_TABLE, None, ["source", "purged_at", "landed_at"])
+    keys = unlanded_sources(site.warehouse, site.settings, sorted(rows["source"]))
+    paths, home = paths_of(site, keys), site.settings.home
+    from_file = [key for key in keys if is_there(paths[key])]
+    from_landed = [key for key in keys if key not in from_file and can_land_again(home, key)]
+    return Plan(
+        changes=before.changes(Layout.of(site.settings)) if before else [],
+        from_file=from_file,
+        from_landed=from_landed,
+        stuck=[key for key in keys if key not in from_file and key not in from_landed],
+        left=rows.drop_nulls("purged_at")["source"].to_list(),
+        days=len(touched_days(home, keys)),
+    )
+
+
+def migrate(
+    definitions: Definitions, instance: DagsterInstance, site: Site, say: Callable[[str], None]
+) -> list[str]:
+    """Move the home to the settings' layout, alone on it; what could not be landed again, in words.
+
+    Killed at any moment, it goes on when it is called again: the layout is noted last.
+    """
+    failures: list[str] = []
+    with alone(site), migrating():
+        todo = plan(site)
+        for key in (*todo.from_file, *todo.from_landed):
+            failures += run_here(definitions, "land", instance, tags={}, partition=key)
+        if not failures:
+            emptied = _empty_orphans(site)
+            if emptied:
+                say(f"{emptied} slices of languages that have no partition any more were emptied")
+            write_layout(site.settings.home, Layout.of(site.settings))
+    return failures
+
+
+def _empty_orphans(site: Site) -> int:
+    """Empty the slices of languages without a partition, but for those whose conversations still lie there: their text
+    was purged, and they count where they are."""
+    days = [day.isoformat() for day in landed_days(site)]
+    emptied = 0
+    for table in SLICED:
+        stored = site.warehouse.slices_on(days).get(table.name, {})
+        for partition, found in sorted(stored.items()):
+            day, language = partition.split("|")
+            if language in SETTINGS.partition_languages or not found.rows:
+                continue
+            if _still_landed(site, day, language):
+                continue
+            where = {"date": day, "language": language}
+            site.warehouse.write(table, where, table.empty())
+            emptied += 1
+    return emptied
+
+
+def _still_landed(site: Site, day: str, language: str) -> bool:
+    return not read_landed(site.settings.home, day, language, columns=["conversation_id"]).is_empty()
