@@ -609,7 +609,7 @@ def main() -> None:
     """Entry point of `clio`. Exit codes: 0 done, 1 a stage or gate failed, 2 the call was wrong."""
     try:
         app()
-    except CallError as error:
+    except (CallError, SettingsError) as error:
         _say(error)
         sys.exit(WRONG_CALL)
     except StageError as error:

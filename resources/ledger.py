@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clio_dagster.settings import SettingsError
+from resources.schema import upgrade, version_of
 
 RENEWALS = 4
 """How often a lease is renewed in its lifetime: three may fail."""
@@ -91,8 +92,10 @@ class Ledger:
         self.engine = _engine(home, url)
         with self.engine.begin() as connection:
             _be_alone(connection)
+            before = version_of(connection)
             metadata.create_all(connection)
             _add_missing_columns(connection)
+            upgrade(connection, before)
 
     def take(self, subject: str, partitions: Sequence[str], holder: str) -> set[str]:
         """Take those of the partitions that nobody else holds; returns them, those held already included."""
