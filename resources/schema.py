@@ -47,8 +47,8 @@ def version_of(connection: sa.Connection, steps: Mapping[int, Step] = STEPS) -> 
     if row.version > max(steps):
         raise SettingsError(
             f"the ledger was written by clio_dagster {row.written_by} (its tables are of version {row.version}, this "
-            f"is {__version__} and knows {max(steps)}): upgrade to that, or restore a backup from before. Nothing "
-            "was written"
+            f"is {__version__} and knows {max(steps)}): upgrade to that, or restore a backup from before. "
+            "Nothing in it was changed"
         )
     return int(row.version)
 
