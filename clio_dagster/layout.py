@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from clio_dagster.settings import Settings, SettingsError
+from clio_dagster.settings import OTHER, Settings, SettingsError
 
 SCHEMA = 1
 """Version of the home's files. Counts up when a newer version writes what an older one would read wrongly."""
@@ -45,39 +46,45 @@ class Layout:
         ]
 
 
-def read_layout(home: Path) -> Layout | None:
-    """The layout that a home has; None where none is noted. Raises SettingsError for a home of a newer version."""
-    try:
-        stored = orjson.loads(_path(home).read_bytes())
-    except FileNotFoundError:
+def read_layout(settings: Settings) -> Layout | None:
+    """The layout that the home has; None where nothing has landed that says so.
+
+    Of a home from before layouts were noted, languages that landed and have no partition are taken for its own. Raises
+    SettingsError for a home of a newer version.
+    """
+    stored = _stored(settings.home)
+    if stored is not None:
+        return Layout(tuple(stored["languages"]), stored["timezone"], stored["start_date"])
+    folders = (settings.home / "landing").glob("date=*/language=*")
+    landed = {folder.name.removeprefix("language=") for folder in folders}
+    if landed <= {*settings.partition_languages}:
         return None
-    except orjson.JSONDecodeError:
-        raise SettingsError(
-            f"{_path(home)} is damaged: remove it once CLIO_LANGUAGES, CLIO_TIMEZONE and CLIO_START_DATE are those "
-            "under which the home was filled, and it is written anew"
-        ) from None
-    if stored["schema"] > SCHEMA:
-        raise SettingsError(
-            f"{home} was written by a newer version of clio_dagster (its files are of version {stored['schema']}, "
-            f"this one knows {SCHEMA}): upgrade, or restore a backup from before"
-        )
-    return Layout(tuple(stored["languages"]), stored["timezone"], stored["start_date"])
+    return replace(Layout.of(settings), languages=tuple(sorted(landed - {OTHER})))
 
 
-def write_layout(home: Path, layout: Layout) -> None:
-    """Note the layout, whole or not at all."""
+def write_layout(home: Path, layout: Layout, *, is_moving: bool = False) -> None:
+    """Note the layout, whole or not at all; `is_moving` while what the home holds is on the way to it."""
     fresh = _path(home).with_suffix(f".{os.getpid()}.new")
-    fresh.write_bytes(orjson.dumps({"schema": SCHEMA} | asdict(layout), option=orjson.OPT_INDENT_2))
+    content = {"schema": SCHEMA, "is_moving": is_moving} | asdict(layout)
+    with fresh.open("wb") as file:
+        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(_path(home))
 
 
 def layout_problem(settings: Settings) -> str | None:
     """Why nothing may be made under these settings, in words for whoever set them; None where all may."""
     try:
-        stored = read_layout(settings.home)
+        before = read_layout(settings)
+        stored = _stored(settings.home) or {}
     except SettingsError as newer:
         return str(newer)
-    if stored is None or _migrating or not (changes := stored.changes(Layout.of(settings))):
+    if _migrating:
+        return None
+    if stored.get("is_moving"):
+        return "a migration of this home was cut off: `clio migrate --apply` goes on with it"
+    if before is None or not (changes := before.changes(Layout.of(settings))):
         return None
     return f"{'; '.join(changes)}. `clio migrate` says what that moves, `clio migrate --apply` does it"
 
@@ -86,7 +93,7 @@ def check_layout(settings: Settings) -> None:
     """Note the layout of a home that has none. Raises SettingsError where nothing may be made."""
     if problem := layout_problem(settings):
         raise SettingsError(problem)
-    if read_layout(settings.home) is None and settings.home.is_dir():
+    if not _migrating and settings.home.is_dir() and not _path(settings.home).exists():
         write_layout(settings.home, Layout.of(settings))
 
 
@@ -99,6 +106,24 @@ def migrating() -> Iterator[None]:
         yield
     finally:
         _migrating = False
+
+
+def _stored(home: Path) -> dict[str, Any] | None:
+    try:
+        stored: dict[str, Any] = orjson.loads(_path(home).read_bytes())
+    except FileNotFoundError:
+        return None
+    except orjson.JSONDecodeError:
+        raise SettingsError(
+            f"{_path(home)} is damaged: remove it once CLIO_LANGUAGES, CLIO_TIMEZONE and CLIO_START_DATE are those "
+            "under which the home was filled, and it is written anew"
+        ) from None
+    if stored["schema"] > SCHEMA:
+        raise SettingsError(
+            f"{home} was written by a newer version of clio_dagster (its files are of version {stored['schema']}, "
+            f"this one knows {SCHEMA}): upgrade, or restore a backup from before"
+        )
+    return stored
 
 
 def _path(home: Path) -> Path:

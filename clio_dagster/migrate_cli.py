@@ -32,6 +32,7 @@ def migrate(
     with console.status("Comparing what has landed"):
         from dagster import DagsterInstance
 
+        from clio_dagster.layout import layout_problem
         from clio_dagster.settings import SettingsError
         from resources.site import Site
         from sensors import migration
@@ -41,7 +42,8 @@ def migrate(
             todo = migration.plan(site)
         except SettingsError as newer:
             raise CallError(str(newer)) from None
-    if not todo.changes and not apply:
+        is_cut_off = layout_problem(settings) is not None
+    if not (todo.changes or is_cut_off):
         _say("Nothing is to be moved: the home is laid out as the settings say.")
         return
     for change in todo.changes:

@@ -26,6 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from clio_dagster.postgres_url import FORM, database_of, is_postgres, with_driver
 from clio_dagster.settings import SettingsError
 from resources import processes
+from resources.schema import upgrade, version_of
 from resources.transactions import again, is_lost, transaction, wait_for_connections
 
 RENEWALS = 4
@@ -105,8 +106,10 @@ class Ledger:
     def _make_tables(self) -> None:
         with self.engine.begin() as connection:
             _be_alone(connection)
+            before = version_of(connection)
             metadata.create_all(connection)
             _add_missing_columns(connection)
+            upgrade(connection, before)
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that either was written or fails; what holds nothing else may be repeated (transactions.py)."""

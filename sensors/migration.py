@@ -4,6 +4,7 @@ Every source is landed again, from its file or, where that is gone, from what it
 partition any more are emptied. What is published stays: the dates are made anew from it as after late files.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from clio_dagster.layout import Layout, migrating, read_layout, write_layout
 from clio_dagster.tables import EMBEDDINGS, FACETS, RAW_CONVERSATIONS, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.freshness import unlanded_sources
+from resources.ledger import WAIT_SECONDS
 from resources.site import Site
 from resources.sources import is_there, paths_of
 from sensors.pipeline import alone
@@ -41,7 +43,7 @@ class Plan:
 
 def plan(site: Site) -> Plan:
     """What is to be moved. Raises SettingsError for a home of a newer version."""
-    before = read_layout(site.settings.home)
+    before = read_layout(site.settings)
     rows = site.warehouse.read(SOURCES_TABLE, None, ["source", "purged_at", "landed_at"])
     keys = unlanded_sources(site.warehouse, site.settings, sorted(rows["source"]))
     paths, home = paths_of(site, keys), site.settings.home
@@ -65,7 +67,14 @@ def migrate(
     Killed at any moment, it goes on when it is called again: the layout is noted last.
     """
     failures: list[str] = []
+    layout = Layout.of(site.settings)
     with alone(site), migrating():
+        # From here on no other run begins to make anything; those that have begun know the layout from before.
+        write_layout(site.settings.home, layout, is_moving=True)
+        if working := len(site.ledger.working_runs()):
+            say(f"{working} runs are at work on this home: waiting for them to end")
+        while site.ledger.working_runs():
+            time.sleep(WAIT_SECONDS)
         todo = plan(site)
         for key in (*todo.from_file, *todo.from_landed):
             failures += run_here(definitions, "land", instance, tags={}, partition=key)
@@ -73,7 +82,7 @@ def migrate(
             emptied = _empty_orphans(site)
             if emptied:
                 say(f"{emptied} slices of languages that have no partition any more were emptied")
-            write_layout(site.settings.home, Layout.of(site.settings))
+            write_layout(site.settings.home, layout)
     return failures
 
 

@@ -13,9 +13,9 @@ from clio_dagster.conversations.again import BEFORE_START, can_land_again, land_
 from clio_dagster.conversations.landed import read_landed
 from clio_dagster.conversations.landing import land
 from clio_dagster.conversations.slices import drop_text
-from clio_dagster.layout import SCHEMA, Layout, layout_problem, write_layout
+from clio_dagster.layout import SCHEMA, Layout, check_layout, layout_problem, write_layout
 from clio_dagster.release.read import read_release, verify
-from clio_dagster.settings import Settings
+from clio_dagster.settings import Settings, SettingsError
 from clio_dagster.tables import FACETS, QUARANTINE, RAW_CONVERSATIONS
 from tests.corpora import write_day
 from tests.scenario import SMALL, Site
@@ -82,11 +82,23 @@ def test_a_home_of_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
     settings = settings_at(tmp_path)
     settings.home.mkdir()
     assert layout_problem(settings) is None
+    write_layout(settings.home, Layout.of(settings), is_moving=True)
+    assert "was cut off" in str(layout_problem(settings))
     write_layout(settings.home, Layout.of(settings))
     assert layout_problem(settings) is None
     stored = json.loads((settings.home / "layout.json").read_text("utf-8"))
     (settings.home / "layout.json").write_text(json.dumps(stored | {"schema": SCHEMA + 1}), "utf-8")
     assert "newer version" in str(layout_problem(settings))
+
+
+def test_a_home_from_before_layouts_were_noted_is_known_by_the_languages_that_landed(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(lines(record(1)))
+    land(path, key="k", settings=settings_at(tmp_path))
+    check_layout(settings_at(tmp_path))
+    (tmp_path / "home" / "layout.json").unlink()
+    with pytest.raises(SettingsError, match="CLIO_LANGUAGES was en and is de"):
+        check_layout(settings_at(tmp_path, languages=("de",)))
 
 
 def test_a_language_more_and_another_zone_are_refused_until_they_are_migrated(tmp_path: Path) -> None:

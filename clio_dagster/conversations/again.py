@@ -86,7 +86,9 @@ def _rows(home: Path, key: str) -> Iterator[pl.DataFrame]:
             for batch in file.iter_batches(_ROWS):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
-                yield frame.cast(dict(RAW_CONVERSATIONS.schema))
+                yield frame.select(
+                    pl.col(name).cast(dtype) for name, dtype in RAW_CONVERSATIONS.schema.items()
+                )
 
 
 def _placed(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
