@@ -131,8 +131,11 @@ def test_a_language_more_and_another_zone_are_refused_until_they_are_migrated(tm
     assert verify(site.releases / str(DAY)) == []
     kept = (
         before.tables["topics"]
-        .select("topic_id", "conversations")
-        .join(after.tables["topics"].select("topic_id", pl.col("conversations").alias("now")), on="topic_id")
+        .select("clustered_by", "topic", "conversations")
+        .join(
+            after.tables["topics"].select("clustered_by", "topic", pl.col("conversations").alias("now")),
+            on=["clustered_by", "topic"],
+        )
     )
     assert (kept["conversations"] == kept["now"]).all()
     site.settings["languages"] = "en"
