@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from dagster import AssetExecutionContext, AssetIn, multi_asset
 
-from assets.common import MANY_A_RUN, outs
+from assets.common import CHAIN, outs
 from assets.contracts import CLUSTERINGS, FACETS
 from assets.partitions import DATES, WINDOW, settings_used, window
 from clio_dagster.clusters.find import find_clusters
@@ -44,7 +44,7 @@ STAGE = Stage(
 @multi_asset(
     outs=outs(CLUSTERS, CLUSTER_MEMBERS, group="topics", kinds={"python", "duckdb"}),
     partitions_def=DATES,
-    backfill_policy=MANY_A_RUN,
+    backfill_policy=CHAIN,
     ins={"day": AssetIn(partition_mapping=WINDOW)},
 )
 def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[Written, Written]:

@@ -33,6 +33,7 @@ from resources.erasure import erased_accounts
 from resources.freshness import unlanded_sources
 from resources.retention import purged_days
 from resources.site import Site
+from resources.stage import asked_for
 from resources.sources import MissingSource, at_hand, note_landed, versions
 
 landed = AssetSpec(
@@ -66,7 +67,7 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     Bad records go to the quarantine with the place and the reason, and never stop the good ones. The columns are the
     quarantine's; those of the conversations are at `landed`.
     """
-    for key in context.partition_keys:
+    for key in asked_for(context, "landing"):
         started = time.perf_counter()
         with source_lock(site.settings.home, key):
             result = _land(key, site)

@@ -32,7 +32,7 @@ from clio_dagster.tables import DAY, FACETS, PUBLISHED_CELLS, TABLES
 from resources.contracts import contracts, models
 from resources.fingerprints import Input, Stage
 from resources.site import Site
-from resources.stage import Slices
+from resources.stage import Slices, asked_for
 
 GROUPS = {RESTRICTED: "safety"}
 """Groups in the UI, of folders that are not called like theirs."""
@@ -114,7 +114,7 @@ def _build_view(context: AssetExecutionContext, model: Model, site: Site) -> Non
             ).iter_rows()
         )
     seconds = round(time.perf_counter() - started, 3)
-    for key in context.partition_keys:
+    for key in asked_for(context, model.name):
         context.add_asset_metadata(
             {"rows": rows.get(date.fromisoformat(key), 0), "seconds": seconds},
             asset_key=context.asset_key,
