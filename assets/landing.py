@@ -33,8 +33,8 @@ from resources.erasure import erased_accounts
 from resources.freshness import unlanded_sources
 from resources.retention import purged_days
 from resources.site import Site
-from resources.stage import asked_for
 from resources.sources import MissingSource, at_hand, note_landed, versions
+from resources.stage import asked_for
 
 landed = AssetSpec(
     "landed",

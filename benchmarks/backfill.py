@@ -5,13 +5,13 @@
     python -m benchmarks.backfill --daemon           beside it, the same asked for in the UI, by daemon and policies
 
 180,000 conversations, 500 of each language on each day, are made once, landed, and then backfilled in one process by
-the code of `clio backfill`: every slice read, every date published, all checks. `wall` is what that call took, Dagster's
-start aside, and `cpu` the processor's seconds of the process; `engine` are the seconds inside the engine's functions
-with the reading of their inputs (clio_dagster/clock.py), without the checks, which are told apart. The ratio is wall
-over engine, a mean of all partitions. What lies between is told by what it was spent on: Dagster's event log, writing and
-reading tables outside the engine, the ledger, the checks; the rest is Dagster's own Python.
-`--daemon`: the engine's seconds are those that the materializations carry, wall is from the first request to the last
-run's end, runs' starts and the queue included.
+the code of `clio backfill`: every slice read, every date published, all checks. `wall` is what that call took, the
+start of Dagster aside, `cpu` the processor's seconds of the process, and `engine` the seconds inside the engine's
+functions with the reading of their inputs (clio_dagster/clock.py), the checks aside. The ratio is wall over engine, a
+mean of all partitions. What lies between is told by what it was spent on: Dagster's event log, writing and reading
+tables outside the engine, the ledger, the checks; the rest is Dagster's own Python.
+`--daemon`: the same is asked for over GraphQL as the UI does, slices and then dates. The engine's seconds are those
+that the materializations carry; wall is from asking to the end of the backfill, runs' starts and the queue included.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import wraps
 from pathlib import Path
@@ -70,22 +70,27 @@ def main() -> None:
     parser.add_argument(
         "--daemon", action="store_true", help="measure the same under daemon and policies, too"
     )
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--daemon", action="store_true", help="under daemon and policies instead")
+    parser.add_argument("--here", choices=["measure", "land"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.here:
+    if arguments.here == "measure":
         measure(arguments.folder / "corpus.jsonl.gz", arguments.days)
+        return
+    if arguments.here == "land":
+        landed(arguments.folder / "corpus.jsonl.gz")
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="clio-backfill-") as made:
         folder = Path(made)
         write_corpus(folder / "corpus.jsonl.gz", arguments.days, arguments.conversations)
-        environment = settings_in(folder, arguments.threads)
-        given = [f"--{name}={getattr(arguments, name)}" for name in ("days", "conversations")]
-        command = [sys.executable, "-m", "benchmarks.backfill", "--here", "--folder", str(folder), *given]
-        subprocess.run(command, env=environment, check=True)
         if arguments.daemon:
-            from benchmarks.backfill_daemon import attended
+            attended(folder, arguments.days, arguments.threads)
+        else:
+            in_a_process("measure", folder, arguments.days, settings_in(folder, arguments.threads))
 
-            attended(folder, environment, days_of(arguments.days), LANGUAGES)
+
+def in_a_process(what: str, folder: Path, days: int, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.backfill", "--here", what, "--folder", str(folder)]
+    subprocess.run([*command, "--days", str(days)], env=environment, check=True)
 
 
 def days_of(days: int) -> list[date]:
@@ -175,26 +180,13 @@ class Watch:
 
 def measure(source: Path, days: int) -> None:
     """Land the file and backfill its days in this process; print what it came to."""
-    from dagster import DagsterInstance
-
     from clio_dagster.clock import spent
-    from clio_dagster.definitions import build_definitions
-    from clio_dagster.home import prepare
-    from clio_dagster.settings import load_settings
     from resources.dagster_storage import PooledSqliteEventLogStorage
     from resources.ledger import Ledger
-    from resources.site import Site
     from resources.zones import Zones
     from sensors import pipeline
-    from sensors.runs import run_here
 
-    settings = load_settings()
-    prepare(settings)
-    definitions, instance = build_definitions(), DagsterInstance.get()
-    site = Site(overrides={"home": settings.home})
-    keys = pipeline._register(site, instance, [source], pipeline.Outcome())
-    for key in keys:
-        assert not run_here(definitions, "land", instance, tags={}, partition=key)
+    definitions, instance, site = landed(source)
     watch = Watch()
     watch.on(PooledSqliteEventLogStorage, "event log", "store_event", "store_event_batch")
     watch.on(Zones, "writing tables", "write", "write_many")
@@ -206,6 +198,96 @@ def measure(source: Path, days: int) -> None:
     wall, cpu = time.perf_counter() - started, time.process_time() - processor
     assert not outcome.failures, outcome.failures
     told(wall, cpu, Counter(spent()) - before, watch, days)
+
+
+def landed(source: Path) -> tuple[Any, Any, Any]:
+    """The file registered and landed, and nothing made of it; definitions, instance and site."""
+    from dagster import DagsterInstance
+
+    from clio_dagster.definitions import build_definitions
+    from clio_dagster.home import prepare
+    from clio_dagster.settings import load_settings
+    from resources.site import Site
+    from resources.sources import register, sources_at
+    from sensors.runs import run_here
+
+    settings = load_settings()
+    prepare(settings)
+    definitions, instance = build_definitions(), DagsterInstance.get()
+    site = Site(overrides={"home": settings.home})
+    found = sources_at(settings, source)
+    register(site, found)
+    instance.add_dynamic_partitions("sources", [each.key for each in found])
+    for each in found:
+        failures = run_here(definitions, "land", instance, tags={}, partition=each.key)
+        assert not failures, failures
+    return definitions, instance, site
+
+
+def attended(folder: Path, days: int, threads: int) -> None:
+    """Backfills under a daemon that asks for nothing by itself: slices, then dates; print what they came to."""
+    from tests.scenario import Site
+    from tests.server import start, stop
+
+    settings = {"languages": ",".join(LANGUAGES), "threads": str(threads), "analyst": "offline"}
+    site = Site(folder / "site", settings)
+    in_a_process("land", folder, days, site.environment | {"POLARS_MAX_THREADS": str(threads)})
+    assert site.clio("pause", "--reason", "a benchmark").returncode == 0
+    server = start(site, site.folder)
+    try:
+        dates = [day.isoformat() for day in days_of(days)]
+        slices = [f"{day}|{language}" for day in dates for language in sorted({*LANGUAGES, "other"})]
+        print(f"{len(dates) * len(LANGUAGES)} partitions under a daemon")
+        took(server, "slices", ["raw_conversations", "facets", "embeddings"], slices)
+        took(server, "dates", published(), dates)
+    finally:
+        stop(server)
+
+
+def published() -> list[str]:
+    """Assets of the job `publish`."""
+    from dagster import AssetKey
+
+    from clio_dagster.definitions import build_definitions
+
+    graph = build_definitions().resolve_asset_graph()
+    groups = {"topics", "publishing", "staging", "marts"}
+    keys: set[AssetKey] = {
+        key for key in graph.materializable_asset_keys if graph.get(key).group_name in groups
+    }
+    return sorted(key.to_user_string() for key in keys)
+
+
+def took(server: Any, what: str, assets: list[str], keys: list[str]) -> None:
+    """Ask for a backfill, wait for its end, and print the seconds beside those of the engine."""
+    from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, RunsFilter
+
+    started = time.time()
+    backfill = server.backfill(assets, keys)
+    done = server.backfilled(backfill, seconds=20_000)
+    wall = time.time() - started
+    assert done["status"] == "COMPLETED_SUCCESS", done["status"]
+    with DagsterInstance.from_config(str(server.site.home)) as instance:
+        runs = instance.get_run_records(RunsFilter(tags={"dagster/backfill": backfill}))
+        steps: dict[tuple[str, str], float] = {}
+        for name in assets:
+            found = instance.fetch_materializations(AssetRecordsFilter(AssetKey(name)), limit=10_000).records
+            for record in found:
+                event = record.asset_materialization
+                if event and "seconds" in event.metadata:
+                    # The tables of one step say the same.
+                    steps[record.event_log_entry.step_key or name, str(event.partition)] = float(
+                        event.metadata["seconds"].value  # type: ignore[arg-type]
+                    )
+    engine = sum(steps.values())
+    at_work = sum((record.end_time or 0) - (record.start_time or 0) for record in runs)
+    queued = sum((record.start_time or 0) - record.create_timestamp.timestamp() for record in runs)
+    print(
+        f"{what}: {len(keys)} keys, {len(runs)} runs, wall {wall:.0f} s, engine {engine:.0f} s, runs' own seconds "
+        f"{at_work:.0f}; ratio of wall {wall / engine:.2f}, of runs' seconds {at_work / engine:.2f}; "
+        f"{queued / len(runs):.0f} s from being asked for to the first step, a run",
+        flush=True,
+    )
 
 
 def told(wall: float, cpu: float, by_stage: Counter[str], watch: Watch, days: int) -> None:

@@ -1,8 +1,8 @@
 """Runs over dates go one after another, whoever asked for them: the queue that puts them into their lane.
 
 A date goes on from the names and ids of those before it. Runs of the job `publish` say so by their tag; those of a
-backfill, or of *Materialize* in the UI, are Dagster's own and have no tags of ours, so they get the lane's when they are
-queued. The queue is first in, first out, and a backfill asks for its dates in order.
+backfill, or of *Materialize* in the UI, are Dagster's own and have no tags of ours, so they get the lane's when they
+are queued. The queue is first in, first out, and a backfill asks for its dates in order.
 """
 
 from __future__ import annotations

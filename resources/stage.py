@@ -115,8 +115,8 @@ def write(slices: Slices) -> Written:
 
     A partition is made by one run at a time: what another run holds is waited for, and then mostly found made.
     Slices that are made quickly are written together, some HELD_SECONDS of work in one transaction: opening the
-    file costs more than most of them. Raises NoPartitions where the run's range is empty, MissingInput where what a partition is made from is not there, and
-    PastRetention where it was purged.
+    file costs more than most of them. Raises NoPartitions where the run's range is empty, MissingInput where what a
+    partition is made from is not there, and PastRetention where it was purged.
     """
     refuse_closed(slices.site, asked_for(slices.context, slices.stage.name))
     step = _Step(slices)
@@ -126,7 +126,7 @@ def write(slices: Slices) -> Written:
 
 
 def asked_for(context: AssetExecutionContext, name: str) -> list[str]:
-    """Partitions of the asset that a run is to make. Raises NoPartitions where there is none: Dagster would say done."""
+    """Partitions that a run is to make. Raises NoPartitions where there is none, which Dagster would call done."""
     keys = [str(key) for key in context.partition_keys]
     if not keys:
         raise NoPartitions(

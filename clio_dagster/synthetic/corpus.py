@@ -109,8 +109,8 @@ def generate(
 ) -> Truth:
     """Write a corpus to `path` (.jsonl.gz) and return what was planted in it.
 
-    `shares` are weights of the languages. The same seed gives the same bytes. Small corpora plant less: the small topic and the ring take at most a
-    tenth each. Raises ValueError for fewer than 100 conversations or no day.
+    `shares` are weights of the languages. The same seed gives the same bytes. Small corpora plant less: the small
+    topic and the ring take at most a tenth each. Raises ValueError for fewer than 100 conversations or no day.
     """
     if conversations < 100 or not days:
         raise ValueError("a synthetic corpus needs at least 100 conversations and one day")
