@@ -67,9 +67,6 @@ def main() -> None:
     parser.add_argument("--conversations", type=int, default=PARTITION, help="in each partition")
     parser.add_argument("--folder", type=Path, help="where homes and the corpus are made")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--daemon", action="store_true", help="measure the same under daemon and policies, too"
-    )
     parser.add_argument("--daemon", action="store_true", help="under daemon and policies instead")
     parser.add_argument("--here", choices=["measure", "land"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -266,7 +263,9 @@ def took(server: Any, what: str, assets: list[str], keys: list[str]) -> None:
     backfill = server.backfill(assets, keys)
     done = server.backfilled(backfill, seconds=20_000)
     wall = time.time() - started
-    assert done["status"] == "COMPLETED_SUCCESS", done["status"]
+    failed = [run["runId"] for run in done["runs"] if run["status"] != "SUCCESS"]
+    errors = [event["error"] for run in failed for event in server.logs(run) if event.get("error")]
+    assert done["status"] == "COMPLETED_SUCCESS", [error["message"] for error in errors]
     with DagsterInstance.from_config(str(server.site.home)) as instance:
         runs = instance.get_run_records(RunsFilter(tags={"dagster/backfill": backfill}))
         steps: dict[tuple[str, str], float] = {}

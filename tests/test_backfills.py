@@ -1,5 +1,6 @@
 """What Dagster makes of a selection under the policies of our assets: every key once, none missing, none more."""
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, product
 from random import Random
@@ -18,6 +19,7 @@ from dagster._core.definitions.automation_tick_evaluation_context import (
     build_run_requests_with_backfill_policies,
 )
 from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.test_utils import create_run_for_test
@@ -97,6 +99,22 @@ def test_a_month_in_all_languages_is_a_run_a_language(
     definitions: Definitions, instance: DagsterInstance
 ) -> None:
     assert len(runs_for(definitions, instance, READ, MONTH)) == len(CODES)
+
+
+def test_a_selection_of_dates_is_not_carried_on_to_the_dates_whose_windows_hold_them(
+    definitions: Definitions, instance: DagsterInstance
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    dated = [key for key in graph.materializable_asset_keys if graph.get(key).partitions_def == DATES]
+    days = [*DAYS[:2], *DAYS[5:9]]
+    target = AssetBackfillData.from_asset_partitions(
+        graph, days, dated, instance, backfill_start_timestamp=time.time(), all_partitions=False
+    ).target_subset
+    assert len(dated) > 20
+    for key in dated:
+        found = target.get_asset_subset(key)
+        assert found is not None
+        assert sorted(found.get_partition_keys()) == days, key
 
 
 @pytest.mark.parametrize("days", [DAYS, DAYS[::-1], DAYS[:4] + DAYS[6:9] + DAYS[20:]])
