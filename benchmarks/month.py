@@ -35,8 +35,9 @@ from clio_dagster.release.read import release_dates, verify
 from clio_dagster.tables import TABLES
 from resources.contracts import models
 from tests.corpora import write_day
-from tests.scenario import TIMED, UNATTENDED, Site
+from tests.scenario import TIMED, Site
 from tests.server import Server, start, stop
+from tests.unattended import UNATTENDED
 
 FIRST = date(2026, 9, 1)
 LATEST = 9

@@ -1,8 +1,14 @@
 """What Dagster makes of a selection under the policies of our assets: every key once, none missing, none more."""
 
+import os
+import signal
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import chain, product
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -26,11 +32,18 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.common import CHAIN, MANY_A_RUN
 from assets.partitions import DATE_LANGUAGES, DATES, LANGUAGES
+from benchmarks.backfill import published
+from benchmarks.month import site_runs
 from clio_dagster.definitions import build_definitions
 from clio_dagster.home import prepare
+from clio_dagster.release.read import release_dates
 from clio_dagster.settings import Settings
 from resources.lanes import LANE
-from sensors.runs import RANGE_END, RANGE_START, partition_range, run_here
+from sensors.runs import RANGE_END, RANGE_START, partition_range, run_here, selection, slice_ranges
+from tests.corpora import write_day
+from tests.scenario import SMALL, Site
+from tests.server import start, stop
+from tests.unattended import made, until
 
 READ = ("raw_conversations", "facets", "embeddings")
 PUBLISH = ("day", "clusters", "hierarchy", "release")
@@ -114,7 +127,7 @@ def test_a_selection_of_dates_is_not_carried_on_to_the_dates_whose_windows_hold_
     for key in dated:
         found = target.get_asset_subset(key)
         assert found is not None
-        assert sorted(found.get_partition_keys()) == days, key
+        assert sorted(found.subset_value.get_partition_keys()) == days, key
 
 
 @pytest.mark.parametrize("days", [DAYS, DAYS[::-1], DAYS[:4] + DAYS[6:9] + DAYS[20:]])
@@ -178,3 +191,73 @@ def test_a_range_that_ends_before_it_begins_fails_and_says_so(
 ) -> None:
     said = run_here(definitions, job, instance, tags=partition_range(*ends))
     assert "the range has no partition; its end comes before its beginning" in said[0]
+
+
+@pytest.mark.parametrize("keys", [MONTH, MONTH[::2], Random(7).sample(MONTH, 90)])
+def test_slices_named_on_the_command_line_are_asked_for_once_each(keys: list[str]) -> None:
+    asked = [(tags[RANGE_START], tags[RANGE_END]) for tags in slice_ranges(keys)]
+    ranges = [PartitionKeyRange(first, last) for first, last in asked]
+    made = [str(key) for each in ranges for key in DATE_LANGUAGES.get_partition_keys_in_range(each)]
+    assert sorted(made) == sorted(keys)
+
+
+def test_a_selection_is_dates_ranges_and_slices_in_any_mixture() -> None:
+    dates, slices = selection(["2026-10-04..2026-10-05", "2026-10-01", "2026-10-30..2026-11-01|es"])
+    assert [day.isoformat() for day in dates] == ["2026-10-01", "2026-10-04", "2026-10-05"]
+    assert slices == ["2026-10-30|es", "2026-10-31|es", "2026-11-01|es"]
+    for wrong in (
+        "2026-10-05..2026-10-04",
+        "2026-10-05..2026-10-04|es",
+        "2026-10-05|",
+        "2026-10-05..",
+        "|es",
+    ):
+        with pytest.raises(ValueError, match="is no selection"):
+            selection([wrong])
+
+
+TERMINATE = """
+mutation($id: String!) { terminateRun(runId: $id, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) { __typename } }"""
+LAND = """
+import sys
+from pathlib import Path
+from benchmarks.backfill import landed
+
+for source in sys.argv[1:]:
+    landed(Path(source))
+"""
+
+
+@pytest.mark.slow
+def test_a_backfill_whose_run_is_killed_goes_on_when_it_is_launched_again(tmp_path: Path) -> None:
+    """Ragged, in the UI, under a daemon: slices, then dates with a hole; no partition is made twice or too many."""
+    site = Site(tmp_path, SMALL | {"lease_seconds": "5"})
+    days = [date(2026, 11, number) for number in (1, 2, 3, 6)]
+    files = [write_day(tmp_path / f"{day}.jsonl.gz", day, seed=day.day, conversations=300) for day in days]
+    ran = site.start("-c", LAND, *files, program=Path(sys.executable)).communicate(timeout=300)
+    assert site.clio("pause", "--reason", "a test").returncode == 0, ran
+    slices = [f"{day}|{code}" for day in days for code in ("en", "es", "other")]
+    dates = [day.isoformat() for day in days]
+    server = start(site, site.folder)
+    try:
+        ragged = [slices[0], slices[4], slices[5], slices[9]]
+        assert server.backfilled(server.backfill(READ, ragged))["status"] == "COMPLETED_SUCCESS"
+        assert made(site, "embeddings") == Counter(ragged)
+        assert server.backfilled(server.backfill(READ, slices))["status"] == "COMPLETED_SUCCESS"
+        server.backfill(published(), dates)
+        until(lambda: made(site, "clusters"), "clusters")
+        (run,) = until(lambda: site_runs(site), "a run at work")
+        os.kill(run, signal.SIGKILL)
+        until(lambda: not site_runs(site), "its lease to end")
+        for left in server.unfinished():
+            server.ask(TERMINATE, id=left)
+        again = server.backfilled(server.backfill(published(), dates))
+        assert again["status"] == "COMPLETED_SUCCESS"
+    finally:
+        stop(server)
+    for name in READ:
+        assert made(site, name) == Counter(slices)
+    for name in ("day", "clusters", "hierarchy", "published_cells"):
+        assert {*made(site, name)} == {*dates}
+        assert made(site, name).total() <= len(dates) + 1, name
+    assert [day.isoformat() for day in release_dates(site.releases)] == dates
