@@ -2,14 +2,14 @@
 
     python -m benchmarks.backfill                    360 partitions of 500 conversations, about an hour
     python -m benchmarks.backfill --days 6           a short one
-    python -m benchmarks.backfill --daemon           beside it, the same asked for in the UI, by daemon and policies
+    python -m benchmarks.backfill --daemon           asked for as in the UI, by daemon and policies
 
 180,000 conversations, 500 of each language on each day, are made once, landed, and then backfilled in one process by
-the code of `clio backfill`: every slice read, every date published, all checks. `wall` is what that call took, the
-start of Dagster aside, `cpu` the processor's seconds of the process, and `engine` the seconds inside the engine's
-functions with the reading of their inputs (clio_dagster/clock.py), the checks aside. The ratio is wall over engine, a
-mean of all partitions. What lies between is told by what it was spent on: Dagster's event log, writing and reading
-tables outside the engine, the ledger, the checks; the rest is Dagster's own Python.
+the code of `clio backfill`: every slice read, every date published, all checks, without Trust & Safety's stages. `wall`
+is what that call took, the start of Dagster aside, `cpu` the processor's seconds of the process, and `engine` the
+seconds inside the engine's functions with the reading of their inputs (clio_dagster/clock.py), the checks aside. The
+ratio is wall over engine, a mean of all partitions. What lies between is told by what it was spent on: Dagster's event
+log, writing and reading tables outside the engine, the ledger, the checks; the rest is Dagster's own Python.
 `--daemon`: the same is asked for over GraphQL as the UI does, slices and then dates. The engine's seconds are those
 that the materializations carry; wall is from asking to the end of the backfill, runs' starts and the queue included.
 """
@@ -103,6 +103,7 @@ def settings_in(folder: Path, threads: int) -> dict[str, str]:
         "CLIO_LANGUAGES": ",".join(LANGUAGES),
         "CLIO_THREADS": str(threads),
         "CLIO_ANALYST": "offline",
+        "CLIO_SAFETY": "false",
         "POLARS_MAX_THREADS": str(threads),
     }
 
@@ -195,6 +196,7 @@ def measure(source: Path, days: int) -> None:
     wall, cpu = time.perf_counter() - started, time.process_time() - processor
     assert not outcome.failures, outcome.failures
     told(wall, cpu, Counter(spent()) - before, watch, days)
+    each_job(instance)
 
 
 def landed(source: Path) -> tuple[Any, Any, Any]:
@@ -257,7 +259,7 @@ def published() -> list[str]:
 
 def took(server: Any, what: str, assets: list[str], keys: list[str]) -> None:
     """Ask for a backfill, wait for its end, and print the seconds beside those of the engine."""
-    from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, RunsFilter
+    from dagster import DagsterInstance, RunsFilter
 
     started = time.time()
     backfill = server.backfill(assets, keys)
@@ -268,17 +270,7 @@ def took(server: Any, what: str, assets: list[str], keys: list[str]) -> None:
     assert done["status"] == "COMPLETED_SUCCESS", [error["message"] for error in errors]
     with DagsterInstance.from_config(str(server.site.home)) as instance:
         runs = instance.get_run_records(RunsFilter(tags={"dagster/backfill": backfill}))
-        steps: dict[tuple[str, str], float] = {}
-        for name in assets:
-            found = instance.fetch_materializations(AssetRecordsFilter(AssetKey(name)), limit=10_000).records
-            for record in found:
-                event = record.asset_materialization
-                if event and "seconds" in event.metadata:
-                    # The tables of one step say the same.
-                    steps[record.event_log_entry.step_key or name, str(event.partition)] = float(
-                        event.metadata["seconds"].value  # type: ignore[arg-type]
-                    )
-    engine = sum(steps.values())
+        engine = sum(sum(engine_of(instance, record.dagster_run.run_id).values()) for record in runs)
     at_work = sum((record.end_time or 0) - (record.start_time or 0) for record in runs)
     queued = sum((record.start_time or 0) - record.create_timestamp.timestamp() for record in runs)
     print(
@@ -287,6 +279,35 @@ def took(server: Any, what: str, assets: list[str], keys: list[str]) -> None:
         f"{queued / len(runs):.0f} s from being asked for to the first step, a run",
         flush=True,
     )
+
+
+def engine_of(instance: Any, run: str) -> Counter[str]:
+    """Seconds by step that the engine was at work in a run, as its materializations say."""
+    from dagster import DagsterEventType
+
+    steps: dict[tuple[str, str], float] = {}
+    for event in instance.all_logs(run, of_type=DagsterEventType.ASSET_MATERIALIZATION):
+        made = event.dagster_event.event_specific_data.materialization
+        if "seconds" in made.metadata:
+            # The tables of one step say the same.
+            steps[event.dagster_event.step_key, str(made.partition)] = float(made.metadata["seconds"].value)
+    by_step: Counter[str] = Counter()
+    for (step, _), seconds in steps.items():
+        by_step[step] += seconds
+    return by_step
+
+
+def each_job(instance: Any) -> None:
+    """Print wall and engine of every run in the home, by the event log."""
+    from dagster import RunsFilter
+
+    for record in reversed(instance.get_run_records(RunsFilter())):
+        if record.start_time and record.end_time:
+            wall = record.end_time - record.start_time
+            engine = sum(engine_of(instance, record.dagster_run.run_id).values())
+            print(
+                f"run of {record.dagster_run.job_name}: {wall:.0f} s, engine {engine:.0f} s, {wall / engine:.2f}"
+            )
 
 
 def told(wall: float, cpu: float, by_stage: Counter[str], watch: Watch, days: int) -> None:
