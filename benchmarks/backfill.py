@@ -5,11 +5,12 @@
     python -m benchmarks.backfill --daemon           asked for as in the UI, by daemon and policies
 
 180,000 conversations, 500 of each language on each day, are made once, landed, and then backfilled in one process by
-the code of `clio backfill`: every slice read, every date published, all checks, without Trust & Safety's stages. `wall`
+the code of `clio backfill`: every slice read, every date published and looked at for Trust & Safety, all checks. `wall`
 is what that call took, the start of Dagster aside, `cpu` the processor's seconds of the process, and `engine` the
 seconds inside the engine's functions with the reading of their inputs (clio_dagster/clock.py), the checks aside. The
 ratio is wall over engine, a mean of all partitions. What lies between is told by what it was spent on: Dagster's event
-log, writing and reading tables outside the engine, the ledger, the checks; the rest is Dagster's own Python.
+log, writing and reading tables outside the engine, the ledger, the checks; the rest is Dagster's own Python. Then each
+job's run by itself, as its materializations say it.
 `--daemon`: the same is asked for over GraphQL as the UI does, slices and then dates. The engine's seconds are those
 that the materializations carry; wall is from asking to the end of the backfill, runs' starts and the queue included.
 """
@@ -103,7 +104,6 @@ def settings_in(folder: Path, threads: int) -> dict[str, str]:
         "CLIO_LANGUAGES": ",".join(LANGUAGES),
         "CLIO_THREADS": str(threads),
         "CLIO_ANALYST": "offline",
-        "CLIO_SAFETY": "false",
         "POLARS_MAX_THREADS": str(threads),
     }
 
