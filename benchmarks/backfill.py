@@ -170,7 +170,7 @@ class Watch:
                 return call(*args, **kwargs)
             finally:
                 self._depth -= 1
-                self.seconds[name + inside] += time.perf_counter() - started
+                self.seconds[name + inside] += time.perf_counter() - started  # type: ignore[assignment]
                 self.calls[name + inside] += 1
 
         return watched
@@ -293,7 +293,7 @@ def engine_of(instance: Any, run: str) -> Counter[str]:
             steps[event.dagster_event.step_key, str(made.partition)] = float(made.metadata["seconds"].value)
     by_step: Counter[str] = Counter()
     for (step, _), seconds in steps.items():
-        by_step[step] += seconds
+        by_step[step] += seconds  # type: ignore[assignment]
     return by_step
 
 
