@@ -3,12 +3,12 @@
 from datetime import date
 
 import polars as pl
-from dagster import AssetDep, AssetExecutionContext, multi_asset
+from dagster import AssetExecutionContext, multi_asset
 
 from assets.clusters import read_window, topics_of
 from assets.common import MANY_A_RUN, outs
 from assets.contracts import CLUSTERINGS
-from assets.partitions import DATES, WINDOW, settings_used, window
+from assets.partitions import DATES, settings_used, window
 from clio_dagster.safety.classifier_audit import correlations, flagged_clusters
 from clio_dagster.safety.tables import CLASSIFIER_AUDIT, FLAGGED_CLUSTERS
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY
@@ -36,7 +36,7 @@ STAGE = Stage(
     outs=outs(CLASSIFIER_AUDIT, FLAGGED_CLUSTERS, group="safety", kinds={"python", "duckdb"}),
     partitions_def=DATES,
     backfill_policy=MANY_A_RUN,
-    deps=[AssetDep(DAY.name, partition_mapping=WINDOW)],
+    deps=[DAY.name],
 )
 def classifier_audit(
     context: AssetExecutionContext,

@@ -5,11 +5,11 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, multi_asset
+from dagster import AssetExecutionContext, multi_asset
 
-from assets.common import MANY_A_RUN, outs
+from assets.common import CHAIN, outs
 from assets.contracts import CLUSTERINGS, FACETS
-from assets.partitions import DATES, WINDOW, settings_used, window
+from assets.partitions import DATES, settings_used, window
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.privacy.key import key_identity
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY, EMBEDDINGS, FROZEN_PARTS
@@ -44,8 +44,7 @@ STAGE = Stage(
 @multi_asset(
     outs=outs(CLUSTERS, CLUSTER_MEMBERS, group="topics", kinds={"python", "duckdb"}),
     partitions_def=DATES,
-    backfill_policy=MANY_A_RUN,
-    ins={"day": AssetIn(partition_mapping=WINDOW)},
+    backfill_policy=CHAIN,
 )
 def clusters(context: AssetExecutionContext, day: Reader, site: Site) -> tuple[Written, Written]:
     def find(key: str, clustered_by: str) -> tuple[pl.DataFrame, pl.DataFrame]:

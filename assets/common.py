@@ -17,8 +17,15 @@ from assets.partitions import ASKS_CLAUDE, SETTINGS
 from clio_dagster.tables import Table
 from clio_dagster.versions import STAGES
 
-MANY_A_RUN = BackfillPolicy.single_run()
-"""Where no model is paid, a backfill is one run that makes its partitions one after the other."""
+MANY_A_RUN = BackfillPolicy.multi_run(32)
+"""A backfill's runs make so many partitions at most, one after the other: a month of a language, or of dates.
+
+Dagster cuts a selection into stretches along one dimension, so that no run is asked for more than was selected.
+"""
+
+CHAIN = None if ASKS_CLAUDE else MANY_A_RUN
+"""For the stages from conversations to the release. Where Claude is asked, a run makes one partition (Dagster's own
+policy, None), and all of the chain does: only assets of one policy share a run."""
 
 OWNERS = ["team:data-engineering"]
 
@@ -45,7 +52,7 @@ def about(table: Table, *, group: str, kinds: set[str], **more: Any) -> dict[str
         },
         "code_version": str(STAGES.get(table.name, "")),
         "io_manager_key": "warehouse_io",
-        "backfill_policy": MANY_A_RUN,
+        "backfill_policy": CHAIN,
     } | more
 
 

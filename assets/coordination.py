@@ -5,11 +5,11 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
-from dagster import AssetDep, AssetExecutionContext, multi_asset
+from dagster import AssetExecutionContext, multi_asset
 
 from assets.clusters import read_window, topics_of
 from assets.common import MANY_A_RUN, outs
-from assets.partitions import DATES, WINDOW, settings_used, window
+from assets.partitions import DATES, settings_used, window
 from clio_dagster.safety.account_ages import read_account_ages
 from clio_dagster.safety.coordination.find import find_groups
 from clio_dagster.safety.tables import COORDINATED_ACCOUNTS, COORDINATED_GROUPS
@@ -51,7 +51,7 @@ STAGE = Stage(
     outs=outs(COORDINATED_GROUPS, COORDINATED_ACCOUNTS, group="safety", kinds={"python", "duckdb"}),
     partitions_def=DATES,
     backfill_policy=MANY_A_RUN,
-    deps=[AssetDep(DAY.name, partition_mapping=WINDOW)],
+    deps=[DAY.name],
 )
 def coordinated_groups(
     context: AssetExecutionContext, clusters: Reader, cluster_members: Reader, site: Site

@@ -19,7 +19,7 @@ from dagster import (
     multi_asset,
 )
 
-from assets.common import CLAUDE_POOL, MANY_A_RUN, about, outs
+from assets.common import CHAIN, CLAUDE_POOL, about, outs
 from assets.event_inputs import (
     baseline_days,
     event_of,
@@ -194,7 +194,7 @@ def event_conversations(context: AssetExecutionContext, site: Site, analyst: Ana
 @multi_asset(
     outs=outs(EVENT_TOPICS, EVENT_MEMBERS, group=GROUP, kinds={"python", "duckdb"}),
     partitions_def=DATE_EVENTS,
-    backfill_policy=MANY_A_RUN,
+    backfill_policy=CHAIN,
     pool=CLAUDE_POOL,
     deps=[EVENT_CONVERSATIONS.name],
 )

@@ -36,6 +36,7 @@ from resources.freshness import unlanded_sources
 from resources.retention import purged_days
 from resources.site import Site
 from resources.sources import MissingSource, at_hand, note_landed, versions
+from resources.stage import asked_for
 
 landed = AssetSpec(
     "landed",
@@ -71,7 +72,8 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     check_layout(site.settings)
     made: dict[str, dict[str, int | float | bool]] = {}
     failures = []
-    for key in context.partition_keys:
+    keys = asked_for(context, "landing")
+    for key in keys:
         try:
             made[key] = _made(context, site, key)
         except Exception as failure:  # the good files land; the run says of the others that they did not
@@ -82,7 +84,7 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
         else:
             context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
     if len(failures) > 1:
-        context.log.error(f"{len(failures)} of {len(context.partition_keys)} files have not landed")
+        context.log.error(f"{len(failures)} of {len(keys)} files have not landed")
     if failures:
         raise failures[0]
     return MaterializeResult()

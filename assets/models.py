@@ -11,7 +11,6 @@ from dagster import (
     AssetCheckKey,
     AssetChecksDefinition,
     AssetCheckSpec,
-    AssetDep,
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
@@ -21,7 +20,7 @@ from dagster import (
 
 from assets.checks import report
 from assets.common import about
-from assets.partitions import DATES, WINDOW, settings_used, window
+from assets.partitions import DATES, settings_used, window
 from clio_dagster.clock import engine_time
 from clio_dagster.models import column_tests
 from clio_dagster.models.build import build_view, select_rows
@@ -32,7 +31,7 @@ from clio_dagster.tables import DAY, FACETS, PUBLISHED_CELLS, TABLES
 from resources.contracts import contracts, models
 from resources.fingerprints import Input, Stage
 from resources.site import Site
-from resources.stage import Slices
+from resources.stage import Slices, asked_for
 
 GROUPS = {RESTRICTED: "safety"}
 """Groups in the UI, of folders that are not called like theirs."""
@@ -53,7 +52,8 @@ def model_asset(model: Model) -> AssetsDefinition:
     @asset(
         **described,
         partitions_def=DATES,
-        deps=[_dep(ref, model) for ref in model.refs],
+        # A date's facets are those that its day knows of.
+        deps=[DAY.name if ref == FACETS.name else ref for ref in model.refs],
     )
     def build(context: AssetExecutionContext, site: Site) -> Slices | None:
         if model.materialized == "view":
@@ -114,7 +114,7 @@ def _build_view(context: AssetExecutionContext, model: Model, site: Site) -> Non
             ).iter_rows()
         )
     seconds = round(time.perf_counter() - started, 3)
-    for key in context.partition_keys:
+    for key in asked_for(context, model.name):
         context.add_asset_metadata(
             {"rows": rows.get(date.fromisoformat(key), 0), "seconds": seconds},
             asset_key=context.asset_key,
@@ -163,12 +163,6 @@ def _check_names(model: Model) -> dict[str, str]:
         f"{test.name}_{'_'.join(test.columns)}": f"models.yml: {test.name} of {', '.join(test.columns)}"
         for test in model.tests
     }
-
-
-def _dep(ref: str, model: Model) -> AssetDep:
-    if ref == FACETS.name:
-        return AssetDep(DAY.name, partition_mapping=WINDOW)
-    return AssetDep(ref, partition_mapping=WINDOW) if "window_days" in model.parameters else AssetDep(ref)
 
 
 def _tables_behind(model: Model) -> set[str]:

@@ -11,7 +11,6 @@ from dagster import (
     MultiToSingleDimensionPartitionMapping,
     PreviewWarning,
     StaticPartitionsDefinition,
-    TimeWindowPartitionMapping,
 )
 
 from clio_dagster.settings import load_settings, uses_claude
@@ -19,10 +18,6 @@ from clio_dagster.settings import load_settings, uses_claude
 # Named APIs that are not final yet, each pinned by a test in tests/test_upstream.py: any other warning is shown.
 for _category, _beginning in (
     (BetaWarning, "Class `MultiToSingleDimensionPartitionMapping`"),
-    (
-        BetaWarning,
-        "Parameter `allow_nonexistent_upstream_partitions` of initializer `TimeWindowPartitionMapping",
-    ),
     (BetaWarning, "Parameter `backfill_policy` of function `asset`"),
     (PreviewWarning, "Specifying a partitions_def on an AssetCheckSpec"),
 ):
@@ -54,11 +49,6 @@ DATE_EVENTS = MultiPartitionsDefinition({"date": DATES, "event": EVENTS})
 ALL_LANGUAGES = MultiToSingleDimensionPartitionMapping("date")
 """A day from the slices of all its languages."""
 
-WINDOW = TimeWindowPartitionMapping(
-    start_offset=1 - SETTINGS.window_days, allow_nonexistent_upstream_partitions=True
-)
-"""A date from the days of its trailing window."""
-
 
 def settings_used(*names: str) -> dict[str, object]:
     """For Stage.uses: the values of the settings that decide what a stage makes."""
@@ -71,6 +61,10 @@ def slices_of(day: str) -> list[str]:
 
 
 def window(key: str) -> list[str]:
-    """Days of a date's trailing window, oldest first."""
+    """Days of a date's trailing window, oldest first.
+
+    To Dagster a date depends on its own `day` alone: from a mapping over the window a backfill of some dates would go
+    on to all whose windows hold them, and fail on those that have not been landed.
+    """
     last = date.fromisoformat(key)
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(SETTINGS.window_days))]

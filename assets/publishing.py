@@ -7,7 +7,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, asset, multi_asset
 
 from assets.clusters import earlier, latest
-from assets.common import MANY_A_RUN, about, outs
+from assets.common import CHAIN, about, outs
 from assets.contracts import COUNTED_CONVERSATIONS, FACETS
 from assets.partitions import ALL_LANGUAGES, DATES, settings_used, slices_of
 from clio_dagster.clusters.positions import positions as positions_of
@@ -81,7 +81,7 @@ POSITIONS_STAGE = Stage(
 @multi_asset(
     outs=outs(*TABLES, group="publishing", kinds={"polars", "duckdb"}),
     partitions_def=DATES,
-    backfill_policy=MANY_A_RUN,
+    backfill_policy=CHAIN,
     ins={"facets": AssetIn(partition_mapping=ALL_LANGUAGES)},
 )
 def published_cells(

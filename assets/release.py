@@ -17,7 +17,7 @@ from dagster import (
     asset,
 )
 
-from assets.common import MANY_A_RUN, OWNERS, PUBLISHED, column_schema, docs
+from assets.common import CHAIN, OWNERS, PUBLISHED, column_schema, docs
 from assets.gate import refused
 from assets.models import STAGES as MART_STAGES
 from assets.partitions import DATES, SETTINGS, window
@@ -42,7 +42,7 @@ from resources.readers import AnalystResource, EmbedderResource, claude_versions
 from resources.retention import purged_days, why_closed
 from resources.s3_releases import copy_releases
 from resources.site import Site
-from resources.stage import is_as_written
+from resources.stage import asked_for, is_as_written
 
 GRACE_HOURS = 4
 """Hours after CLIO_DAILY_HOUR by which the day before should have been published."""
@@ -123,7 +123,7 @@ class Refused(Failure):
     tags=PUBLISHED,
     freshness_policy=DAILY,
     code_version=STAGE.code_version,
-    backfill_policy=MANY_A_RUN,
+    backfill_policy=CHAIN,
     # Every table is one of these or comes before one, so that its checks have run by then.
     deps=[*MARTS, "audited_summaries", "vocabularies", "exact_coverage", "counted_conversations"],
     metadata={"dagster/column_schema": column_schema(RELEASE_TABLES["topics"]), "docs": docs("release")},
@@ -142,8 +142,9 @@ def release(
     recover(releases)
     failed: dict[str, list[str]] = {}
     held, purged = held_dates(site), purged_days(site)
-    with track("release", len(context.partition_keys), unit="partition") as advance:
-        for key in context.partition_keys:
+    keys = asked_for(context, "release")
+    with track("release", len(keys), unit="partition") as advance:
+        for key in keys:
             run = context.run.run_id
             # While the day's figures are compared, frozen and shown, nobody draws them anew.
             with (

@@ -4,7 +4,7 @@ import polars as pl
 from dagster import AssetExecutionContext, multi_asset
 
 from assets.clusters import earlier, read_window
-from assets.common import CLAUDE_POOL, MANY_A_RUN, outs
+from assets.common import CHAIN, CLAUDE_POOL, outs
 from assets.contracts import CLUSTERINGS
 from assets.partitions import DATES, settings_used
 from clio_dagster.clusters.summaries import summarise
@@ -45,7 +45,7 @@ STAGE = Stage(
 @multi_asset(
     outs=outs(CLUSTER_SUMMARIES, VOCABULARIES, group="topics", kinds={"python", "duckdb"}),
     partitions_def=DATES,
-    backfill_policy=MANY_A_RUN,
+    backfill_policy=CHAIN,
     pool=CLAUDE_POOL,
 )
 def cluster_summaries(

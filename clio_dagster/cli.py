@@ -79,7 +79,8 @@ def backfill(
     partitions: Annotated[
         list[str],
         typer.Argument(
-            help="Dates (2026-11-01), ranges (2026-11-03..2026-11-05), slices (2026-11-07|es), in any mixture.",
+            help="Dates (2026-11-01), ranges (2026-11-03..2026-11-05), slices (2026-11-07|es, "
+            "2026-11-03..2026-11-05|es), in any mixture.",
             show_default=False,
         ),
     ],

@@ -45,6 +45,10 @@ Making = Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]]
 """The same as a stage makes it: a table's frame, or chunks of it in the order of its key, made one after the other."""
 
 
+class NoPartitions(ValueError):
+    """A run was asked for a range that has no partition: one that ends before it begins, or lies in the future."""
+
+
 class MissingInput(ValueError):
     """A partition was asked for before the one that it is made from."""
 
@@ -112,15 +116,27 @@ def write(slices: Slices) -> Written:
 
     A partition is made by one run at a time: what another run holds is waited for, and then mostly found made.
     Slices that are made quickly are written together, some HELD_SECONDS of work in one transaction: opening the
-    file costs more than most of them. Raises SettingsError where the home is laid out otherwise, MissingInput where
-    what a partition is made from is not there, and PastRetention where it was purged.
+    file costs more than most of them. Raises SettingsError where the home is laid out otherwise, NoPartitions where the
+    run's range is empty, MissingInput where what a partition is made from is not there, and PastRetention where it was
+    purged.
     """
     check_layout(slices.site.settings)
-    refuse_closed(slices.site, slices.context.partition_keys)
+    refuse_closed(slices.site, asked_for(slices.context, slices.stage.name))
     step = _Step(slices)
     with slices.site.ledger.renewing(step.holder):
         step.run()
     return step.written
+
+
+def asked_for(context: AssetExecutionContext, name: str) -> list[str]:
+    """Partitions that a run is to make. Raises NoPartitions where there is none, which Dagster would call done."""
+    keys = [str(key) for key in context.partition_keys]
+    if not keys:
+        raise NoPartitions(
+            f"{name}: the range has no partition; its end comes before its beginning, in "
+            "the dates or in the languages, or it has not begun"
+        )
+    return keys
 
 
 class _Step:

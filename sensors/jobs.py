@@ -3,6 +3,7 @@
 from dagster import AssetSelection, define_asset_job
 
 from assets.partitions import IN_BATCHES
+from resources.lanes import LANE, PUBLISHING
 
 land = define_asset_job(
     "land",
@@ -28,7 +29,7 @@ publish = define_asset_job(
     selection=AssetSelection.groups("topics", "publishing", "staging", "marts"),
     description="A date: topics over its window, the gate, the marts and the release.",
     # One after another, in the order asked for: a date goes on from the names of those before it.
-    tags={"clio/lane": "publish"},
+    tags={LANE: PUBLISHING},
 )
 
 watch = define_asset_job(

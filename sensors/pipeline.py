@@ -26,7 +26,7 @@ from resources.site import Site
 from resources.sources import Found, bring_back, register, sources_at
 from resources.stage import REMAKE
 from resources.warehouse import WarehouseError
-from sensors.runs import contiguous, date_range, free_slots, partition_range, run_here, slice_range
+from sensors.runs import contiguous, date_range, free_slots, run_here, slice_range, slice_ranges
 
 CLIO_RUN = "clio run"
 """The lease that `clio run` holds: while it does, nobody else asks for anything."""
@@ -164,14 +164,12 @@ def backfill(
                 outcome.failures += run_here(
                     definitions, "submit", instance, tags=slice_range(first, last) | tags
                 )
-            for key in slices:
-                outcome.failures += run_here(
-                    definitions, "submit", instance, tags=partition_range(key, key) | tags
-                )
+            for asked_for in slice_ranges(slices):
+                outcome.failures += run_here(definitions, "submit", instance, tags=asked_for | tags)
         for first, last in contiguous(dates):
             outcome.failures += run_here(definitions, "read", instance, tags=slice_range(first, last) | tags)
-        for key in slices:
-            outcome.failures += run_here(definitions, "read", instance, tags=partition_range(key, key) | tags)
+        for asked_for in slice_ranges(slices):
+            outcome.failures += run_here(definitions, "read", instance, tags=asked_for | tags)
         for first, last in contiguous(dates) if not outcome.failures else ():
             outcome.failures += run_here(
                 definitions, "publish", instance, tags=date_range(first, last) | tags

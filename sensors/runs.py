@@ -50,7 +50,7 @@ def spans(days: Iterable[date]) -> str:
 
 
 def selection(texts: Iterable[str]) -> tuple[list[date], list[str]]:
-    """Dates and slices that are meant by `2026-11-01`, `2026-11-03..2026-11-05` and `2026-11-07|es`.
+    """Dates and slices that are meant by `2026-11-01`, `2026-11-03..2026-11-05`, `2026-11-07|es` and both together.
 
     Raises ValueError for anything else, in words for whoever typed it.
     """
@@ -58,21 +58,20 @@ def selection(texts: Iterable[str]) -> tuple[list[date], list[str]]:
     slices: set[str] = set()
     for text in texts:
         try:
-            if "|" in text:
-                day, language = text.split("|")
-                if language not in SETTINGS.partition_languages:
-                    raise ValueError
-                slices.add(f"{date.fromisoformat(day)}|{language}")
+            range_text, bar, language = text.partition("|")
+            first, dots, last = range_text.partition("..")
+            days = days_between(date.fromisoformat(first), date.fromisoformat(last if dots else first))
+            if not days or (bar and language not in SETTINGS.partition_languages):
+                raise ValueError
+            if bar:
+                slices.update(f"{day}|{language}" for day in days)
             else:
-                first, _, last = text.partition("..")
-                start, end = date.fromisoformat(first), date.fromisoformat(last or first)
-                if end < start:
-                    raise ValueError
-                dates.update(days_between(start, end))
+                dates.update(days)
         except ValueError:
+            languages = ", ".join(SETTINGS.partition_languages)
             raise ValueError(
-                f"{text} is no selection: a date as 2026-11-01, a range as 2026-11-03..2026-11-05, or a slice as "
-                f"2026-11-07|es with a language of {', '.join(SETTINGS.partition_languages)}"
+                f"{text} is no selection: a date as 2026-11-01, a range as 2026-11-03..2026-11-05, or slices as "
+                f"2026-11-07|es or 2026-11-03..2026-11-05|es with a language of {languages}"
             ) from None
     return sorted(dates), sorted(slices)
 
@@ -90,6 +89,17 @@ def date_range(first: date, last: date) -> dict[str, str]:
 def slice_range(first: date, last: date) -> dict[str, str]:
     """Run tags that ask for every language of every date from `first` to `last`."""
     return partition_range(slices_of(first.isoformat())[0], slices_of(last.isoformat())[-1])
+
+
+def slice_ranges(slices: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Run tags that ask for these slices and no others: a range for each stretch of dates of a language."""
+    by_language: dict[str, set[date]] = {}
+    for key in slices:
+        day, language = key.split("|")
+        by_language.setdefault(language, set()).add(date.fromisoformat(day))
+    for language, days in sorted(by_language.items()):
+        for first, last in contiguous(days):
+            yield partition_range(f"{first}|{language}", f"{last}|{language}")
 
 
 def dates_of(tags: Mapping[str, str]) -> set[date]:

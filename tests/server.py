@@ -158,11 +158,12 @@ class Server:
         ends = ("SUCCESS", "FAILURE", "CANCELED")
         return self._until(lambda: self.ask(RUN, id=run)["runOrError"], lambda found: found["status"] in ends)
 
-    def backfilled(self, backfill: str) -> Any:
+    def backfilled(self, backfill: str, seconds: float = 300) -> Any:
         """The backfill once it has ended."""
         return self._until(
             lambda: self.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"],
             lambda found: found["status"] not in ("REQUESTED", "CANCELING", "FAILING"),
+            seconds,
         )
 
     def logs(self, run: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -99,15 +99,22 @@ class Truth:
         return tuple(rows.get_column("account_id").unique().sort())
 
 
-def generate(path: Path, *, conversations: int = 5000, seed: int = 0, days: Sequence[date] = DAYS) -> Truth:
+def generate(
+    path: Path,
+    *,
+    conversations: int = 5000,
+    seed: int = 0,
+    days: Sequence[date] = DAYS,
+    shares: Mapping[str, float] = LANGUAGE_SHARES,
+) -> Truth:
     """Write a corpus to `path` (.jsonl.gz) and return what was planted in it.
 
-    The same seed gives the same bytes. Small corpora plant less: the small topic and the ring take at most a
-    tenth each. Raises ValueError for fewer than 100 conversations or no day.
+    `shares` are weights of the languages. The same seed gives the same bytes. Small corpora plant less: the small
+    topic and the ring take at most a tenth each. Raises ValueError for fewer than 100 conversations or no day.
     """
     if conversations < 100 or not days:
         raise ValueError("a synthetic corpus needs at least 100 conversations and one day")
-    plan = _plan(conversations, np.random.default_rng(seed), days)
+    plan = _plan(conversations, np.random.default_rng(seed), days, shares)
     random = Random(seed)
     canaries: list[tuple[str, Canary]] = []
     with (
@@ -125,7 +132,9 @@ def generate(path: Path, *, conversations: int = 5000, seed: int = 0, days: Sequ
     return Truth(plan.drop("casual"), pl.DataFrame(planted, schema=schema))
 
 
-def _plan(total: int, rng: np.random.Generator, days: Sequence[date]) -> pl.DataFrame:
+def _plan(
+    total: int, rng: np.random.Generator, days: Sequence[date], shares: Mapping[str, float]
+) -> pl.DataFrame:
     """Everything about each conversation but its text: Truth.conversations, and casual, by time."""
     small = _small(min(SMALL_CONVERSATIONS, total // 10), rng, days)
     ring = _ring(min(RING_BURSTS, max(1, total // (10 * RING_ACCOUNTS))), rng, days)
@@ -136,7 +145,7 @@ def _plan(total: int, rng: np.random.Generator, days: Sequence[date]) -> pl.Data
         total - len(small) - len(ring),
         rng=rng,
         topics=topics,
-        languages=LANGUAGE_SHARES,
+        languages=shares,
         days=days,
         mixes=mixes,
     )
