@@ -22,6 +22,7 @@ from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors, report
+from clio_dagster.verify_cli import verify
 
 STAGE_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -471,7 +472,7 @@ evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_he
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
 
-for command in (pause, resume, storage):
+for command in (pause, resume, storage, verify):
     app.command()(command)
 
 
