@@ -616,10 +616,17 @@ def main() -> None:
     except StageError as error:
         _say(error)
         sys.exit(STAGE_FAILED)
-
     except KeyboardInterrupt:
         _say(Exception("interrupted; run it again to go on where it stopped"))
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        from clio_dagster.mishaps import told
+
+        said = told(error)
+        if said is None:
+            raise
+        _say(StageError(said))
+        sys.exit(STAGE_FAILED)
 
 
 def _say(error: Exception) -> None:

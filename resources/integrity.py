@@ -232,7 +232,7 @@ def of_releases(settings: Settings, warehouse: Warehouse) -> Iterator[Problem]:
     with track("verifying releases", len(folders), unit="release") as advance:
         for folder in folders:
             wrong = verify(folder)
-            if not wrong and recorded.get(folder.name) not in (None, _sha256(folder / MANIFEST)):
+            if not wrong and recorded.get(folder.name) not in (None, digest_of(folder / MANIFEST)):
                 wrong = ["it is not the one that was recorded: its writer was killed, or somebody changed it"]
             if wrong:
                 cure = cures.of(RELEASES, folder.name) if cures else Cure.BACKUP
@@ -244,7 +244,8 @@ def _day_as_text() -> pl.Expr:
     return pl.col("date").dt.to_string("%Y-%m-%d")
 
 
-def _sha256(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, as records have it; empty where it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

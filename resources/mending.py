@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clio_dagster.conversations.landed import receipt_path
+from clio_dagster.release.read import MANIFEST
 from clio_dagster.settings import Settings
-from clio_dagster.tables import FROZEN_PARTS, QUARANTINE, RELEASES, Table
+from clio_dagster.tables import QUARANTINE, RELEASES, Table
 from resources.contracts import contracts
 from resources.duckdb_warehouse import DuckDBWarehouse
-from resources.integrity import LEDGER, Cure, Cures, Problem, place_of_table
+from resources.integrity import LEDGER, Cure, Cures, Problem, digest_of, place_of_table
 from resources.salvage import copy_slices, restore, rewrite
 from resources.site import Site
 from resources.slices import Damaged, WarehouseError, partition_values
@@ -102,12 +103,15 @@ def _copy_of(backup: Path | None, file: str) -> DuckDBWarehouse | None:
 
 def _is_too_old(home: Path, backup: DuckDBWarehouse) -> str | None:
     """Why a whole file may not be replaced by its backup; None where it may."""
-    shown = {folder.name for folder in (home / "releases").glob("????-??-??")}
     try:
-        missing = sorted(shown - backup.slices(FROZEN_PARTS).keys())
+        known = backup.read(RELEASES, None, ["date", "manifest_sha256"])
     except Damaged:
         return "neither can the backup"
-    return f"the backup is older than the release of {missing[0]}" if missing else None
+    has = {day.isoformat(): signed for day, signed in known.iter_rows()}
+    for folder in sorted((home / "releases").glob("????-??-??")):
+        if has.get(folder.name) != digest_of(folder / MANIFEST):
+            return f"the backup is older than the release of {folder.name}"
+    return None
 
 
 def _mend_slices(site: Site, found: Sequence[Problem], backup: Path | None, result: Mended) -> None:

@@ -80,7 +80,7 @@ def is_forgotten(objects: Objects, found: Found) -> bool:
     """Whether an object without a record is such a one. Raises Gone."""
     try:
         return pl.read_parquet(io.BytesIO(objects.get(found.entry.name)), n_rows=1).is_empty()
-    except (pl.exceptions.PolarsError, OSError, ValueError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         return False
 
 
@@ -94,7 +94,7 @@ def read_footer(objects: Objects, found: Found) -> Footer:
         schema = dict(pl.read_parquet_schema(io.BytesIO(tail)))
         record = json.loads(pl.read_parquet_metadata(io.BytesIO(tail)).get(_RECORD, "null"))
     # Another program's object, or none of Parquet: as if the slice had never been written, so that it is made anew.
-    except (pl.exceptions.PolarsError, ValueError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         return Footer(None, {}, etag)
     return Footer(_slice(found, record), schema, etag)
 
@@ -207,7 +207,15 @@ def _naming_no_value(doing: str) -> Iterator[None]:
         yield
     except WarehouseError:
         raise
-    except (pl.exceptions.PolarsError, ArrowException, OverflowError, TypeError, ValueError) as error:
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        ArrowException,
+        OSError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise Damaged(
             f"{doing} failed ({type(error).__name__}): the contract has other types, or an object is not as Clio "
             "wrote it: `clio verify` says which, and what to do"

@@ -44,7 +44,8 @@ def rewrite(
     """Put what can be read of the file in its place; returns what is lost, and where the old file lies.
 
     What is lost and `is_needed` is taken from `backup`, where that has it with the same content. Where it has not, the
-    file stays as it is (None), and what is lacking is returned. Raises WarehouseError where nothing can be read.
+    file stays as it is (None), and what is lacking is returned. Raises WarehouseError where nothing can be read, or
+    something is lacking and the records cannot be read.
     """
     path = warehouse.path
     fresh = path.with_name(path.name + ".new")
@@ -55,6 +56,8 @@ def rewrite(
         lacking = [each for each in needed if not _restored(fresh, backup, each, found.lost[each])]
         if lacking:
             _remove(fresh)
+            if not found.has_records:
+                raise WarehouseError(f"the records of {path.name} cannot be read")
             return lacking, None
         return list(found.lost.keys() - set(needed)), _replace(path, fresh)
 
@@ -77,6 +80,8 @@ def _salvaged(path: Path, fresh: Path) -> Salvaged:
             connection.execute(f"attach '{place}' as before (read_only)")
             records = _try_copy(connection, RECORDS_TABLE, SETUP)
         except duckdb.Error:
+            connection.close()
+            _remove(fresh)
             raise WarehouseError(f"nothing of {path.name} can be read") from None
         found.has_records = records
         names = [

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
-from clio_dagster.conversations.landed import HASH_KEY, read_receipt, slice_path
+from clio_dagster.conversations.landed import HASH_KEY, DamagedFile, read_receipt, slice_path
 from clio_dagster.conversations.slices import row_hashes
 
 Row = Mapping[str, Any]
@@ -25,7 +24,7 @@ def receipts(home: Path) -> tuple[dict[str, tuple[list[Row], bool]], list[str]]:
     for path in sorted((home / "landing" / "receipts").glob("*.json")):
         try:
             receipt = read_receipt(home, path.stem)
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        except DamagedFile:
             damaged.append(path.stem)
             continue
         found[path.stem] = (list(receipt.slices), receipt.is_purged)
@@ -39,7 +38,7 @@ def damage_of(home: Path, key: str, row: Row, *, is_purged: bool) -> str | None:
     """
     path = slice_path(home / "landing", row["date"], row["language"], key)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             stored = (file.metadata.metadata or {}).get(HASH_KEY, b"").decode("ascii", "replace")
             digest, rows = hashlib.sha256(), 0
             for group in range(file.num_row_groups):
