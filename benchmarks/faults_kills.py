@@ -3,8 +3,8 @@
     python -m benchmarks.faults_kills FOLDER --corpus FILE --kills N [--seed N]
 
 Settings are the environment's. A home is run undisturbed first, and how long that takes sets the moments: uniform
-between nothing and that. Then homes are killed, looked at and run again, until N kills have hit a run at work; each home
-that comes to its end is compared with the undisturbed one. One JSON line an event goes to standard output.
+between nothing and that. Then homes are killed, looked at and run again, until N kills have hit a run at work; each
+home that comes to its end is compared with the undisturbed one. One JSON line an event goes to standard output.
 """
 
 from __future__ import annotations
