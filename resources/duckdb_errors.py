@@ -11,6 +11,7 @@ _DAMAGE = (
     "computed checksum",
     "not a valid duckdb database file",
     "could not read enough bytes",
+    "replaying wal",
     "serialization error",
     "failed to deserialize",
 )

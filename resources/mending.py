@@ -18,7 +18,7 @@ from clio_dagster.tables import QUARANTINE, RELEASES, Table
 from resources.contracts import contracts
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.integrity import LEDGER, Cure, Cures, Problem, digest_of, place_of_table
-from resources.salvage import copy_slices, restore, rewrite
+from resources.salvage import copy_slices, restore, rewrite, without_log
 from resources.site import Site
 from resources.slices import Damaged, WarehouseError, partition_values
 from resources.sources import land_again
@@ -75,14 +75,7 @@ def _rewrite(site: Site, file: str, found: Sequence[Problem], backup: Path | Non
     try:
         lost, aside = rewrite(warehouse, copy, lambda table, key: cures.of(table, key) == Cure.BACKUP)
     except WarehouseError:
-        if copy is None or (why := _is_too_old(home, copy)):
-            what = f"it cannot be read{f', and {why}' if copy else ''}"
-            result.left.append(Problem(file, "", "", what, Cure.BACKUP, True))
-            return
-        aside = restore(warehouse, copy)
-        result.done.append(
-            f"{file} is the backup's now, the old one {aside.name}: what is missing is made again"
-        )
+        _restore(home, warehouse, copy, result)
         return
     if aside is None:
         result.left += [
@@ -97,6 +90,23 @@ def _rewrite(site: Site, file: str, found: Sequence[Problem], backup: Path | Non
     _mend_slices(site, edited, backup, result)
 
 
+def _restore(home: Path, warehouse: DuckDBWarehouse, copy: DuckDBWarehouse | None, result: Mended) -> None:
+    """Put what it was before its log, or the backup, in the place of a file of which nothing can be read."""
+    name, why = warehouse.path.name, None
+    with without_log(warehouse.path) as unlogged:
+        for source, what in ((unlogged, "as it was before its log"), (copy, "the backup's")):
+            if source is None or (why := _is_too_old(home, source)):
+                continue
+            aside = restore(warehouse, source)
+            result.done.append(
+                f"{name} is {what} now, the old one {aside.name}: what is missing is made again. "
+                "Ask again for erasures since then"
+            )
+            return
+    told = f"it cannot be read, and {why}" if why else "it cannot be read"
+    result.left.append(Problem(name, "", "", told, Cure.BACKUP, True))
+
+
 def _copy_of(backup: Path | None, file: str) -> DuckDBWarehouse | None:
     return DuckDBWarehouse(backup, file=file) if backup and (backup / file).is_file() else None
 
@@ -106,11 +116,11 @@ def _is_too_old(home: Path, backup: DuckDBWarehouse) -> str | None:
     try:
         known = backup.read(RELEASES, None, ["date", "manifest_sha256"])
     except Damaged:
-        return "neither can the backup"
+        return "neither can its copy"
     has = {day.isoformat(): signed for day, signed in known.iter_rows()}
     for folder in sorted((home / "releases").glob("????-??-??")):
         if has.get(folder.name) != digest_of(folder / MANIFEST):
-            return f"the backup is older than the release of {folder.name}"
+            return f"what there is of it is older than the release of {folder.name}"
     return None
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +69,22 @@ def restore(warehouse: DuckDBWarehouse, backup: DuckDBWarehouse) -> Path:
     with warehouse.alone():
         shutil.copyfile(backup.path, fresh)
         return _replace(path, fresh)
+
+
+@contextmanager
+def without_log(path: Path) -> Iterator[DuckDBWarehouse | None]:
+    """The file as it was before its log of changes, as a backup of itself; None where it has no log."""
+    if not path.with_name(path.name + ".wal").exists():
+        yield None
+        return
+    folder = path.with_name(path.name + ".unlogged")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    os.link(path, folder / path.name)
+    try:
+        yield DuckDBWarehouse(folder, file=path.name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _salvaged(path: Path, fresh: Path) -> Salvaged:
@@ -194,15 +210,15 @@ def copy_slices(backup: DuckDBWarehouse, into: DuckDBWarehouse, records: Iterabl
 
 
 def _replace(path: Path, fresh: Path) -> Path:
-    """Rename the fresh file over the old one, of which a name stays; whoever is killed leaves one of them whole."""
+    """Rename the fresh file over the old one, which stays whole under a name of its own; where that is."""
     aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     shutil.copymode(path, fresh)
     os.link(path, aside)
     log = path.with_name(path.name + ".wal")
     if log.exists():
-        os.link(log, aside.with_name(aside.name + ".wal"))
+        # First: DuckDB opens no file beside which another's log lies.
+        log.rename(aside.with_name(aside.name + ".wal"))
     fresh.replace(path)
-    log.unlink(missing_ok=True)
     _remove(fresh)
     return aside
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +16,14 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from clio_dagster.cli import app
 from clio_dagster.conversations.landed import DamagedFile, slice_path
 from clio_dagster.conversations.landing import land, read_landed, source_key
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.mishaps import told
 from clio_dagster.settings import Settings
 from clio_dagster.tables import DAY, EMBEDDINGS, FROZEN_PARTS, RAW_CONVERSATIONS, TOMBSTONES
 from resources.duckdb_warehouse import DuckDBWarehouse
@@ -199,6 +204,18 @@ def test_a_whole_file_is_replaced_by_a_backup_no_older_than_the_releases(site: S
     assert found(site) == []
 
 
+def test_a_log_that_is_not_the_files_is_set_aside_with_it(site: Site, tmp_path: Path) -> None:
+    other = tmp_path / "other.duckdb"
+    with duckdb.connect(other) as connection:
+        connection.execute("create table made as select 1 as one")
+        connection.execute("checkpoint")
+        connection.execute("insert into made values (2)")
+        shutil.copy(f"{other}.wal", f"{file_of(site)}.wal")
+    assert [each.is_unreadable for each in found(site)] == [True]
+    assert mend(site, found(site), None).left == []
+    assert found(site) == []
+
+
 def test_where_the_records_are_damaged_what_is_there_is_recorded_anew(site: Site) -> None:
     before = site.warehouse.slices(EMBEDDINGS)
     damage(site, "slices")
@@ -301,9 +318,9 @@ def test_a_damaged_object_is_named_and_forgotten_by_who_may_remove_nothing(
 
 def test_verify_fails_where_something_is_wrong_and_ends_well_once_it_is_mended(site: Site) -> None:
     damage(site, "embeddings")
-    told = verify("--json")
-    assert isinstance(told.exception, StageError)
-    assert '"table": "embeddings"' in told.stdout
+    failed = verify("--json")
+    assert isinstance(failed.exception, StageError)
+    assert '"table": "embeddings"' in failed.stdout
     assert verify("--mend").exit_code == 0
     assert verify().exit_code == 0
 
@@ -324,13 +341,40 @@ def test_a_backup_without_mend_is_a_wrong_call(site: Site, tmp_path: Path) -> No
     assert isinstance(verify("--backup", str(tmp_path)).exception, CallError)
 
 
+# Told by every command
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, SECRET), "the disk has no room"),
+        (sqlite3.OperationalError("database or disk is full"), "the disk has no room"),
+        (sqlite3.DatabaseError("file is not a database"), "is damaged: `clio verify`"),
+        (sa.exc.OperationalError(SECRET, {}, Exception("connection refused")), "does not answer"),
+        (
+            DamagedFile(Path("home/landing/receipts/a.json")),
+            "landing/receipts/a.json is damaged: `clio verify`",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_mishap_is_told_wherever_it_comes_from_and_quotes_nothing(error: Exception, says: str) -> None:
+    around = RuntimeError(SECRET)
+    around.__cause__ = error
+    said = told(around)
+    assert said is not None
+    assert says in said
+    assert SECRET not in said
+
+
+def test_an_error_of_the_programs_own_is_none() -> None:
+    assert told(KeyError(SECRET)) is None
+
+
 # A full disk
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="nothing that is always full")
 def test_a_full_disk_is_said_and_leaves_what_there_was(tmp_path: Path) -> None:
-    import resource
-
     warehouse = DuckDBWarehouse(tmp_path)
     warehouse.write(EMBEDDINGS, ES, embeddings(10, 256))
     before = warehouse.slices(EMBEDDINGS)
