@@ -33,7 +33,7 @@ CLAUDE_KILLS = 12
 VICTIMS = {
     "the daemon": "dagster._daemon",
     "the code server": "dagster api grpc",
-    "the run's process": "run_",
+    "the run's process": "spawn_main",
 }
 """What stands in the command of each process of `clio dev`."""
 
@@ -76,8 +76,8 @@ def bucket(bench: Bench) -> Iterator[Row]:
     kinds: tuple[tuple[str, Any, dict[str, str]], ...] = (
         ("S3 answers 503 from the middle of a run on", "busy", {"s3_attempts": "2"}),
         ("S3 cuts every connection from the middle of a run on", "reset", {"s3_attempts": "2"}),
-        ("S3 answers every third request after 1.2 s", "slow", {}),
-        ("S3 cuts every fifth answer off", "lost", {}),
+        ("S3 answers every thirtieth request after 1.2 s", "slow", {}),
+        ("S3 does every tenth request, and cuts the answer off", "lost", {}),
     )
     with s3_server() as store, s3_proxy(store.endpoint) as proxy:
         for number, (fault, kind, settings) in enumerate(kinds):
@@ -108,7 +108,7 @@ def _fault(kind: Any) -> Callable[[str, Any], Any]:
     def fault(request: str, _headers: Any) -> Any:
         seen[0] += 1
         if kind in ("slow", "lost"):
-            return kind if seen[0] % (3 if kind == "slow" else 5) == 0 else None
+            return kind if seen[0] % (30 if kind == "slow" else 10) == 0 else None
         return kind if seen[0] > 60 else None
 
     return fault

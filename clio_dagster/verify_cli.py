@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +11,9 @@ import typer
 from rich.text import Text
 
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.progress import listening
 from clio_dagster.review_admin import settings_of_site
-from clio_dagster.terminal import bars, console
+from clio_dagster.terminal import bars, console, errors
 
 if TYPE_CHECKING:
     from clio_dagster.settings import Settings
@@ -47,7 +50,7 @@ def verify(
     done: list[str] = []
     left = found
     if mend and found:
-        done, left = _mended(settings, found, backup)
+        done, left = _mended(settings, found, backup, is_quiet=as_json)
     if as_json:
         _print_json(found, done, left)
     else:
@@ -57,26 +60,32 @@ def verify(
 
 
 def _found(settings: Settings, *, is_quiet: bool) -> list[Problem]:
-    from contextlib import ExitStack
-
-    from clio_dagster.progress import listening
     from resources.integrity import problems
     from resources.warehouse import WarehouseError, open_warehouse
 
     try:
-        with ExitStack() as stack:
-            if not is_quiet:
-                stack.enter_context(listening(stack.enter_context(bars())))
+        with _telling(is_quiet):
             return list(problems(settings, open_warehouse(settings)))
     except WarehouseError as error:
         raise StageError(str(error)) from None
 
 
-def _mended(settings: Settings, found: list[Problem], backup: Path | None) -> tuple[list[str], list[Problem]]:
+@contextmanager
+def _telling(is_quiet: bool) -> Iterator[None]:
+    """Progress on the terminal, unless what is printed is for a program."""
+    if is_quiet:
+        yield
+        return
+    with bars() as shown, listening(shown):
+        yield
+
+
+def _mended(
+    settings: Settings, found: list[Problem], backup: Path | None, *, is_quiet: bool
+) -> tuple[list[str], list[Problem]]:
     from filelock import FileLock
 
     from clio_dagster.home import prepare
-    from clio_dagster.progress import listening
     from resources.integrity import Cure
     from resources.mending import mend, set_ledger_aside
     from resources.warehouse import WarehouseError
@@ -91,7 +100,7 @@ def _mended(settings: Settings, found: list[Problem], backup: Path | None) -> tu
 
     site = Site(overrides={"home": settings.home})
     try:
-        with bars() as shown, listening(shown), undisturbed(site, _say):
+        with _telling(is_quiet), undisturbed(site, _say_aside):
             result = mend(site, [each for each in found if each.cure != Cure.ASIDE], backup)
     except WarehouseError as error:
         raise StageError(str(error)) from None
@@ -126,7 +135,7 @@ def _advice(left: list[Problem], *, is_mending: bool) -> str:
     from resources.integrity import Cure
 
     needed = sorted({each.where for each in left if each.cure == Cure.BACKUP})
-    says = [f"{len(left)} problems"]
+    says = ["1 problem" if len(left) == 1 else f"{len(left):,} problems"]
     if not is_mending:
         says.append("`clio verify --mend` makes room for what can be made again")
     if needed:
@@ -135,6 +144,10 @@ def _advice(left: list[Problem], *, is_mending: bool) -> str:
             "`clio verify --mend --backup FOLDER`, or see docs/reliability.md"
         )
     return ". ".join(says)
+
+
+def _say_aside(line: str) -> None:
+    errors.print(Text(line), soft_wrap=True)
 
 
 def _say(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -320,8 +321,10 @@ def test_verify_fails_where_something_is_wrong_and_ends_well_once_it_is_mended(s
     damage(site, "embeddings")
     failed = verify("--json")
     assert isinstance(failed.exception, StageError)
-    assert '"table": "embeddings"' in failed.stdout
-    assert verify("--mend").exit_code == 0
+    assert {each["table"] for each in json.loads(failed.stdout)["problems"]} == {"embeddings"}
+    mended = json.loads(verify("--mend", "--json").stdout)
+    assert mended["done"]
+    assert mended["left"] == []
     assert verify().exit_code == 0
 
 
