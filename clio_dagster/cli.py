@@ -24,6 +24,7 @@ from clio_dagster.review_admin import failing
 from clio_dagster.review_cli import review
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors, report
+from clio_dagster.verify_cli import verify
 
 STAGE_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -475,7 +476,7 @@ evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_he
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
 
-for command in (pause, resume, storage, migrate):
+for command in (pause, resume, storage, verify, migrate):
     app.command()(command)
 
 
@@ -630,10 +631,17 @@ def main() -> None:
     except StageError as error:
         _say(error)
         sys.exit(STAGE_FAILED)
-
     except KeyboardInterrupt:
         _say(Exception("interrupted; run it again to go on where it stopped"))
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        from clio_dagster.mishaps import told
+
+        said = told(error)
+        if said is None:
+            raise
+        _say(StageError(said))
+        sys.exit(STAGE_FAILED)
 
 
 def _say(error: Exception) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 from clio_dagster.key_ranges import KeyRange
 from clio_dagster.models.loader import SCHEMA
 from clio_dagster.tables import VECTOR_TYPE, Table
+from resources.duckdb_errors import told
 from resources.slices import WarehouseError, as_column_values
 
 SESSION = "set TimeZone = 'UTC'; set python_enable_replacements = false;"
@@ -24,11 +25,13 @@ _ABOUT_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserEx
 
 
 @contextmanager
-def naming_no_value(doing: str) -> Iterator[None]:
-    """DuckDB's errors as WarehouseError: its own messages quote values."""
+def naming_no_value(doing: str, file: str = "the file") -> Iterator[None]:
+    """DuckDB's errors as WarehouseError: its own messages quote values. `file` is where it worked."""
     try:
         yield
     except duckdb.Error as error:
+        if known := told(doing, error, file):
+            raise known from None
         detail = f": {error}" if isinstance(error, _ABOUT_NAMES) else ""
         raise WarehouseError(f"{doing} failed in DuckDB ({type(error).__name__}){detail}") from None
 

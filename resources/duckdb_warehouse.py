@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import astuple
 from datetime import UTC
 from pathlib import Path
@@ -22,16 +22,28 @@ import duckdb
 import polars as pl
 
 from clio_dagster.tables import TABLES, Table
-from resources.columns import SCHEMA, SESSION, fit_table, in_order, naming_no_value, quoted, select_where
+from resources.columns import (
+    SCHEMA,
+    SESSION,
+    column_types,
+    fit_table,
+    in_order,
+    naming_no_value,
+    quoted,
+    select_where,
+)
 from resources.duckdb_engine import Engine
+from resources.duckdb_errors import told
 from resources.file_queue import FileQueue
 from resources.slices import (
     Pending,
     Slice,
     WarehouseError,
     WriteItem,
+    as_text,
     as_thinned,
     partition_text,
+    place_of,
     prepare,
     slice_values,
 )
@@ -44,8 +56,9 @@ STREAMING_MEMORY = "1GB"
 """What DuckDB may hold of a slice that comes in chunks. Of what it has written it keeps as much as it may: 2 GB of a
 million vectors. A row group of vectors takes 250 MB, and each thread fills one."""
 
-_SLICES = f"{SCHEMA}.slices"
-_SETUP = f"""
+RECORDS_TABLE = "slices"
+_SLICES = f"{SCHEMA}.{RECORDS_TABLE}"
+SETUP = f"""
     create schema {SCHEMA};
     create table {_SLICES} (
         table_name varchar, partition varchar, rows bigint, content_hash varchar, fingerprint varchar,
@@ -136,7 +149,7 @@ class DuckDBWarehouse:
         WarehouseError for an unknown table or column, and for vectors of several widths.
         """
         contract = table if isinstance(table, Table) else TABLES.get(table) or Table(table, "", (), key=())
-        with self._reading(f"reading {contract.name}") as connection:
+        with self._reading(f"reading {place_of(contract, where or {})}") as connection:
             frame, wanted = select_where(connection, contract, where or {}, columns)
         return in_order(contract, frame, wanted)
 
@@ -186,6 +199,28 @@ class DuckDBWarehouse:
         """What is recorded of one slice; None if it was never written."""
         partition = partition_text(table, slice)
         return self.slices(table, [partition]).get(partition)
+
+    def unrecorded(self, table: Table) -> list[str]:
+        """Partitions of which there are rows, and no record."""
+        names = sorted(table.partitioned_by)
+        with self._reading(f"reading {table.name}") as connection:
+            if not connection or not column_types(connection, table.name):
+                return []
+            rows = connection.execute(
+                f"select distinct {', '.join(map(quoted, names))} from {SCHEMA}.{quoted(table.name)}"
+            ).fetchall()
+        held = {"|".join(map(as_text, row)) for row in rows}
+        return sorted(held - self.slices(table).keys())
+
+    def forget(self, slices: Iterable[tuple[Table, Mapping[str, object]]]) -> None:
+        """Remove slices with their records, all in one transaction: they were never made."""
+        with self._transaction("forgetting slices") as connection:
+            for table, slice in slices:
+                _forget(connection, table, slice_values(table, slice), partition_text(table, slice))
+
+    def alone(self) -> AbstractContextManager[None]:
+        """While it lasts nobody else reads or writes the file: for who puts another in its place."""
+        return self._queue.exclusive()
 
     # Erasing
 
@@ -274,7 +309,7 @@ class DuckDBWarehouse:
         fresh = self.path.with_name(self.path.name + ".new")
         fresh.unlink(missing_ok=True)
         with self._open("creating the warehouse", fresh, read_only=False) as connection:
-            connection.execute(_SETUP)
+            connection.execute(SETUP)
         fresh.rename(self.path)
 
     @contextmanager
@@ -290,7 +325,7 @@ class DuckDBWarehouse:
     def _open(self, doing: str, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with ExitStack() as stack:
             connection = self._entered(stack, doing, path, read_only=read_only)
-            stack.enter_context(naming_no_value(doing))
+            stack.enter_context(naming_no_value(doing, path.name))
             connection.execute(SESSION)
             yield connection
 
@@ -302,29 +337,35 @@ class DuckDBWarehouse:
         while True:
             try:
                 return stack.enter_context(self._engine.attached(path, read_only=read_only))
-            except duckdb.IOException:
-                if time.monotonic() < patience:
-                    time.sleep(WAIT_SECONDS)
-                    continue
-                raise WarehouseError(
-                    f"{doing}: {path} does not open. If another program has it open, such as the duckdb "
-                    "shell, close it there; else see whether the file can be read and the disk has room"
-                ) from None
             except duckdb.Error as error:
-                raise WarehouseError(f"{doing}: {path} does not open: {error}") from None
+                if known := told(doing, error, path.name):
+                    raise known from None
+                if not isinstance(error, duckdb.IOException):
+                    raise WarehouseError(f"{doing}: {path} does not open: {error}") from None
+                if time.monotonic() > patience:
+                    raise WarehouseError(
+                        f"{doing}: {path} does not open. If another program has it open, such as the duckdb "
+                        "shell, close it there; else see whether the file can be read and the disk has room"
+                    ) from None
+                time.sleep(WAIT_SECONDS)
 
 
 def _replace_slice(connection: duckdb.DuckDBPyConnection, pending: Pending) -> None:
-    rows = pending.rows
+    rows, record = pending.rows, pending.record
     fit_table(connection, pending.table, rows if isinstance(rows, pl.DataFrame) else rows.empty)
-    _delete_slice(connection, pending.table, pending.values)
+    _forget(connection, pending.table, pending.values, record.partition)
     _insert(connection, pending.table, rows)
-    record = pending.record
+    connection.execute(f"insert into {_SLICES} values (?, ?, ?, ?, ?, ?)", list(astuple(record)))
+
+
+def _forget(
+    connection: duckdb.DuckDBPyConnection, table: Table, values: dict[str, object], partition: str
+) -> None:
+    _delete_slice(connection, table, values)
     connection.execute(
         f"delete from {_SLICES} where table_name = $table and partition = $partition",
-        {"table": record.table, "partition": record.partition},
+        {"table": table.name, "partition": partition},
     )
-    connection.execute(f"insert into {_SLICES} values (?, ?, ?, ?, ?, ?)", list(astuple(record)))
 
 
 def _delete_slice(connection: duckdb.DuckDBPyConnection, table: Table, values: dict[str, object]) -> None:

@@ -20,7 +20,7 @@ from clio_dagster.key_ranges import KeyRange
 from clio_dagster.tables import VECTOR_TYPE, Table
 from resources.s3_layout import Found
 from resources.s3_objects import Objects
-from resources.slices import Pending, Slice, WarehouseError
+from resources.slices import Damaged, Pending, Slice, WarehouseError
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -67,6 +67,23 @@ def encoded(pending: Pending) -> Iterator[BinaryIO]:
         yield content
 
 
+@contextmanager
+def forgotten(table: Table) -> Iterator[BinaryIO]:
+    """The content of an object that counts as never written: no row, no record."""
+    with io.BytesIO() as content:
+        table.empty().write_parquet(content)
+        content.seek(0)
+        yield content
+
+
+def is_forgotten(objects: Objects, found: Found) -> bool:
+    """Whether an object without a record is such a one. Raises Gone."""
+    try:
+        return pl.read_parquet(io.BytesIO(objects.get(found.entry.name)), n_rows=1).is_empty()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+        return False
+
+
 def read_footer(objects: Objects, found: Found) -> Footer:
     """The footer of a slice's object as it is now. Raises Gone."""
     tail, etag = objects.get_tail(found.entry.name, TAIL_BYTES)
@@ -77,7 +94,7 @@ def read_footer(objects: Objects, found: Found) -> Footer:
         schema = dict(pl.read_parquet_schema(io.BytesIO(tail)))
         record = json.loads(pl.read_parquet_metadata(io.BytesIO(tail)).get(_RECORD, "null"))
     # Another program's object, or none of Parquet: as if the slice had never been written, so that it is made anew.
-    except (pl.exceptions.PolarsError, ValueError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         return Footer(None, {}, etag)
     return Footer(_slice(found, record), schema, etag)
 
@@ -108,7 +125,7 @@ def read_rows(
     Of a large object only the columns asked for are fetched, and the row groups in which a column may be in its
     range. Raises Gone.
     """
-    with _naming_no_value(f"reading {found.table}"):
+    with _naming_no_value(f"reading {found.table} {found.partition}"):
         if columns is None or found.entry.size <= WHOLE_BYTES:
             content = io.BytesIO(objects.get(found.entry.name))
             schema = dict(pl.read_parquet_schema(content))
@@ -190,8 +207,16 @@ def _naming_no_value(doing: str) -> Iterator[None]:
         yield
     except WarehouseError:
         raise
-    except (pl.exceptions.PolarsError, ArrowException, OverflowError, TypeError, ValueError) as error:
-        raise WarehouseError(
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        ArrowException,
+        OSError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise Damaged(
             f"{doing} failed ({type(error).__name__}): the contract has other types, or an object is not as Clio "
-            "wrote it. Materialize its partitions again"
+            "wrote it: `clio verify` says which, and what to do"
         ) from None

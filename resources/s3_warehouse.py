@@ -24,7 +24,7 @@ from resources.s3_errors import Gone
 from resources.s3_layout import VIEWS, Found, find_slices, object_name
 from resources.s3_objects import Entry, Objects, concurrently
 from resources.s3_options import Options
-from resources.s3_slices import encoded, read_footer, read_rows, union
+from resources.s3_slices import encoded, forgotten, is_forgotten, read_footer, read_rows, union
 from resources.s3_sql import Sql
 from resources.slices import (
     Pending,
@@ -164,6 +164,18 @@ class S3Warehouse:
         """What is recorded of one slice; None if it was never written."""
         partition = partition_text(table, slice)
         return self.slices(table, [partition]).get(partition)
+
+    def unrecorded(self, table: Table) -> list[str]:
+        """Partitions whose object has no record that can be read, and holds something or cannot be read either."""
+        lacking = [found for found in find_slices(self._objects, [(table, {})]) if not self._record(found)]
+        return [found.partition for found in lacking if not is_forgotten(self._objects, found)]
+
+    def forget(self, slices: Iterable[tuple[Table, Mapping[str, object]]]) -> None:
+        """Put an object without rows and without a record in the place of each: nobody need be allowed to remove."""
+        for table, slice in slices:
+            name = object_name(table, slice_values(table, slice))
+            with forgotten(table) as content:
+                self._records[name] = (self._objects.put(name, content), None)
 
     # Erasing
 

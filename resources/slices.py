@@ -24,6 +24,13 @@ class WarehouseError(ValueError):
     """A table cannot be written or read. The message names table and column, and never a value."""
 
 
+class Damaged(WarehouseError):
+    """What is stored is not what was written, or cannot be read."""
+
+
+VERIFY = "`clio verify` says what of it, and what to do"
+
+
 @dataclass(frozen=True)
 class Slice:
     """What the warehouse remembers of one partition of one table."""
@@ -83,6 +90,17 @@ def as_column_values(table: Table, column: str, value: object) -> object:
 def partition_text(table: Table, values: Mapping[str, object]) -> str:
     """`2026-11-01|es`: the slice's values in the alphabetical order of their columns, dates in ISO form."""
     return "|".join(map(as_text, slice_values(table, values).values()))
+
+
+def partition_values(table: Table, partition: str) -> dict[str, str]:
+    """`2026-11-01|es` as the values of the columns that the table is partitioned by."""
+    return dict(zip(sorted(table.partitioned_by), partition.split("|"), strict=True))
+
+
+def place_of(table: Table, where: Mapping[str, object]) -> str:
+    """The table, and of what day and language where one is asked for: what an error may name."""
+    said = [as_text(where[name]) for name in ("date", "language") if isinstance(where.get(name), (str, date))]
+    return f"{table.name} {'|'.join(said)}".rstrip()
 
 
 def as_text(value: object) -> str:

@@ -114,6 +114,23 @@ def register(site: Site, found: Iterable[Found]) -> None:
         _write(site, [row for key, row in rows.items() if row["path"] and row != before.get(key)])
 
 
+def land_again(site: Site, key: str) -> str | None:
+    """Let a source count as not landed, so that it is landed anew; its path, or None where it is there no more.
+
+    What it landed counts meanwhile as it did.
+    """
+    with _changing(site):
+        row = _rows(site, "source", [key]).get(key)
+        if row is None or row["withdrawn_at"] or row["replaced_by"] or row["purged_at"]:
+            return None
+        if not row["path"].startswith(S3) and (
+            not Path(row["path"]).is_file() or source_key(Path(row["path"])) != key
+        ):
+            return None
+        _write(site, [row | {"landed_at": None}])
+    return str(row["path"])
+
+
 def bring_back(site: Site, keys: Sequence[str]) -> None:
     """Let sources land that were withdrawn."""
     with _changing(site):

@@ -28,7 +28,7 @@ from resources.fingerprints import Slicemap, Stage
 from resources.ledger import WAIT_SECONDS, new_holder
 from resources.retention import refuse_closed
 from resources.site import Site
-from resources.slices import stored_hash
+from resources.slices import partition_values, stored_hash
 from resources.spool import Rows, Spool, columns_of, gathered
 from resources.warehouse import Slice, Warehouse
 
@@ -265,11 +265,6 @@ def _record(made: Made, by_table: Mapping[str, Slice], tables: Sequence[Table]) 
         hashes={name: result.content_hash for name, result in by_table.items()},
         numbers=_numbers(made.frames, tables) | dict(made.numbers),
     )
-
-
-def partition_values(table: Table, partition: str) -> dict[str, str]:
-    """`2026-11-01|es` as the values of the columns that the table is partitioned by."""
-    return dict(zip(sorted(table.partitioned_by), partition.split("|"), strict=True))
 
 
 def _numbers(frames: Frames, tables: Sequence[Table]) -> dict[str, float]:

@@ -85,6 +85,15 @@ class Warehouse(Protocol):
         """What is recorded of one slice; None if it was never written."""
         ...
 
+    def unrecorded(self, table: Table) -> list[str]:
+        """Partitions of which something is there, and no record: they count as never made."""
+        ...
+
+    def forget(self, slices: Iterable[tuple[Table, Mapping[str, object]]]) -> None:
+        """Leave nothing of slices, neither rows nor records, so that they are made again. Of a slice that is damaged,
+        too, if it is its own file or object."""
+        ...
+
     def erase(
         self,
         slices: Iterable[tuple[Table, Mapping[str, object]]],

@@ -67,6 +67,15 @@ class Zones:
     def slice_of(self, table: Table, slice: Mapping[str, object]) -> Slice | None:
         return self.of(table).slice_of(table, slice)
 
+    def unrecorded(self, table: Table) -> list[str]:
+        return self.of(table).unrecorded(table)
+
+    def forget(self, slices: Iterable[tuple[Table, Mapping[str, object]]]) -> None:
+        asked = list(slices)
+        for zone, warehouse in self._zones.items():
+            if here := [each for each in asked if each[0].zone == zone]:
+                warehouse.forget(here)
+
     def erase(
         self,
         slices: Iterable[tuple[Table, Mapping[str, object]]],

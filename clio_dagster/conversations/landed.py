@@ -7,8 +7,8 @@ last.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date as Date
 from functools import cached_property, lru_cache
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import orjson
 import polars as pl
 import pyarrow.parquet as pq
+from pyarrow import ArrowException
 
 from clio_dagster.key_ranges import EVERY_KEY, KeyRange
 from clio_dagster.tables import RAW_CONVERSATIONS
@@ -49,6 +50,14 @@ def receipt_path(home: Path, key: str) -> Path:
     return home / "landing" / "receipts" / f"{key}.json"
 
 
+class DamagedFile(ValueError):
+    """A landed file, or a receipt, is not as landing wrote it. The message names it, and nothing that is in it."""
+
+    def __init__(self, path: Path) -> None:
+        place = path.as_posix().rpartition("/landing/")[2]
+        super().__init__(f"landing/{place} is damaged: `clio verify` says what to do")
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What a source landed: `slices`, one row each (slices.SLICES_SCHEMA), and those `removed` since: it once had
@@ -76,9 +85,12 @@ def read_receipt(home: Path, key: str) -> Receipt:
 
 @lru_cache(maxsize=256)
 def _receipt(path: Path, _modified: int, _inode: int) -> Receipt:
-    stored = orjson.loads(path.read_bytes())
-    removed = frozenset((date, language) for date, language in stored.get("removed", ()))
-    return Receipt(tuple(stored["slices"]), removed, stored.get("is_purged", False))
+    try:
+        stored = orjson.loads(path.read_bytes())
+        removed = frozenset((date, language) for date, language in stored.get("removed", ()))
+        return Receipt(tuple(stored["slices"]), removed, stored.get("is_purged", False))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise DamagedFile(path) from None
 
 
 def receipt_slices(home: Path, key: str) -> frozenset[Slice]:
@@ -154,13 +166,45 @@ def _files(home: Path, date: Date | str, language: str) -> list[Path]:
 
 
 def _read(file: Path, columns: list[str], within: KeyRange) -> pl.DataFrame:
-    rows = pl.scan_parquet(file, hive_partitioning=False, glob=False).select(columns)
-    frame = rows.filter(within.holds("conversation_id")).collect()
-    return frame.cast({name: RAW_CONVERSATIONS.schema[name] for name in columns})
+    schema = pl.Schema({name: RAW_CONVERSATIONS.schema[name] for name in columns})
+    # Polars passes over the checksums of pages, and reads most of what has a wrong bit without a word.
+    with _whole(file), pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+        frames = [
+            pl.DataFrame(parquet.read_row_group(group, columns)).filter(within.holds("conversation_id"))
+            for group in range(parquet.num_row_groups)
+            if _meets(parquet, group, within)
+        ]
+        return pl.concat(
+            [pl.DataFrame(schema=schema), *(frame.select(columns).cast(schema) for frame in frames)]
+        )
+
+
+def _meets(parquet: pq.ParquetFile, group: int, within: KeyRange) -> bool:
+    """Whether a row group may hold rows whose ids are in the range."""
+    described = parquet.metadata.row_group(group)
+    for place in range(described.num_columns):
+        column = described.column(place)
+        if column.path_in_schema == "conversation_id" and column.is_stats_set:
+            return not column.statistics.has_min_max or within.meets(
+                column.statistics.min, column.statistics.max
+            )
+    return True
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """What Parquet's readers fail with as DamagedFile: their messages may quote values. One that has gone is none."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ArrowException, OSError, ValueError):
+        raise DamagedFile(file) from None
 
 
 def _file_hash(file: Path) -> str:
-    stored = (pq.read_metadata(file).metadata or {}).get(HASH_KEY)
+    with _whole(file):
+        stored = (pq.read_metadata(file).metadata or {}).get(HASH_KEY)
     if stored is not None:
         return str(stored, "ascii")
     with file.open("rb") as opened:  # rewritten by something that keeps no footer of ours

@@ -63,7 +63,7 @@ def cut_slices(parts: Iterator[pl.DataFrame], folder: Path, key: str) -> pl.Data
             digest = hashlib.sha256()
             path = slice_path(folder, date, language, key)
             path.parent.mkdir(parents=True, mode=0o700)
-            writer = pq.ParquetWriter(path, schema, compression="zstd")
+            writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
             rows.append({"date": date, "language": language, "conversations": 0, "content_hash": ""})
         assert writer is not None
         landed = part.select(pl.col(name).cast(dtype) for name, dtype in RAW_CONVERSATIONS.schema.items())
@@ -180,7 +180,9 @@ def _without(path: Path, accounts: Collection[str], staged: Path, known: str) ->
     )
     content_hash = hashlib.sha256(b"".join(hashes)).hexdigest()
     staged.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with pq.ParquetWriter(staged / path.name, left.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(
+        staged / path.name, left.schema, compression="zstd", write_page_checksum=True
+    ) as writer:
         writer.write_table(left)
         writer.add_key_value_metadata({HASH_KEY: content_hash})
     (staged / path.name).replace(path)
@@ -222,7 +224,7 @@ def _drop_messages(path: Path, fresh: Path) -> None:
     nothing = pl.Series("messages", [[]] * rows.height, dtype=RAW_CONVERSATIONS.schema["messages"])
     silent = rows.with_columns(nothing)
     stored = (pq.read_metadata(path).metadata or {}).get(HASH_KEY)
-    with pq.ParquetWriter(fresh, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(fresh, schema, compression="zstd", write_page_checksum=True) as writer:
         writer.write_table(silent.select(*RAW_CONVERSATIONS.schema).to_arrow().cast(schema))
         if stored is not None:
             writer.add_key_value_metadata({HASH_KEY: stored})

@@ -9,6 +9,7 @@ reduced to its type and place.
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def quiet(stage: str, where: str) -> Iterator[None]:
             raise
         if _is_own(error):
             raise error from None
-        raise EngineError(type(error).__name__, stage, where, place_of(error)) from None
+        raise EngineError(_kind(error), stage, where, place_of(error)) from None
     finally:
         for handler in handlers:
             handler.removeFilter(silencer)
@@ -80,6 +81,12 @@ class Silencer(logging.Filter):
                 None,
             )
         return True
+
+
+def _kind(error: BaseException) -> str:
+    """Its type; of one that the system raised also which, in the system's words, which quote nothing."""
+    number = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ + (f" ({os.strerror(number)})" if number is not None else "")
 
 
 def _is_own(error: BaseException) -> bool:
