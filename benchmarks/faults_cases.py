@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -245,6 +246,34 @@ def _damage(path: Path, table: str) -> None:
         file.write(os.urandom(64))
 
 
+def other_version(bench: Bench) -> Iterator[Row]:
+    """A home that a newer version wrote; one from before versions were noted."""
+    site = bench.copy()
+    layout = site.home / "layout.json"
+    text = layout.read_text("utf-8")
+    layout.write_text(json.dumps(json.loads(text) | {"schema": 99}), "utf-8")
+    refused = [site.clio("run"), site.clio("status")]
+    layout.write_text(text, "utf-8")
+    with sqlite3.connect(site.home / "ledger.sqlite") as ledger:
+        ledger.execute("update schema_version set version = 99")
+    refused.append(site.clio("run"))
+    with sqlite3.connect(site.home / "ledger.sqlite") as ledger:
+        ledger.execute("drop table schema_version")
+        ledger.execute("alter table leases drop column began")
+    layout.unlink()
+    ran = site.clio("run")
+    codes = {run.returncode for run in refused}
+    lost = (
+        bench.lost(site)
+        if codes <= {0, 2} and ran.returncode == 0
+        else f"exit codes {codes}, {ran.returncode}"
+    )
+    yield Row(
+        "a home of a newer version; one from before versions were noted", 4, lost, "nothing to pay",
+        said(*refused), "the version that wrote it; the old home is brought up by itself",
+    )  # fmt: skip
+
+
 CASES: dict[str, Case] = {
     "kills": kills,
     "two-runs": two_runs,
@@ -254,4 +283,5 @@ CASES: dict[str, Case] = {
     "damaged-landing": damaged_landing,
     "damaged-release": damaged_release,
     "damaged-ledger": damaged_ledger,
+    "other-version": other_version,
 }

@@ -122,11 +122,15 @@ def room(size: int) -> str:
 
 
 def say_if_paused(site: Any) -> None:
-    """The first line of `clio status`, on standard error: what is printed as JSON stays JSON."""
+    """The first lines of `clio status`, on standard error: what is printed as JSON stays JSON. A home that is laid out
+    for other settings is told of, too."""
+    from clio_dagster.layout import layout_problem
     from sensors.paused import told
 
     if standing := site.pauses.standing():
         errors.print(Text(_sentence(told(standing)), "bold yellow"), soft_wrap=True)
+    if problem := layout_problem(site.settings):
+        errors.print(Text(_sentence(problem), "bold yellow"), soft_wrap=True)
 
 
 def _opened() -> tuple[Any, Any]:
