@@ -67,7 +67,8 @@ WHERE_NOT_WHAT = {
     *("access_file", "review_accounts_a_day", "review_session_minutes", "review_token"),
     *("oidc_issuer", "oidc_client_id", "oidc_client_secret"),
     *("erasure_batch", "erasure_days"),
-    *("landing_days", "raw_days", "facet_days", "history_days", "history_runs"),
+    *("landing_days", "raw_days", "facet_days"),
+    *("history_url", "history_days", "history_runs"),
     # Which models and prompts: in the analyst's identity.
     *(name for name in Settings.model_fields if name.startswith(("claude_", "batch_", "budget_"))),
     *("prices", "ledger_url", "max_unread_share"),

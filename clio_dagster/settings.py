@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from clio_dagster.alerts.webhook import is_webhook
 from clio_dagster.analyst.prices import Price
 from clio_dagster.own_facets import Facet, facets_from
+from clio_dagster.postgres_url import FORM, database_of, is_postgres
 
 OTHER = "other"
 """The language of a conversation whose language is none of the configured ones."""
@@ -361,6 +362,11 @@ class Settings(BaseSettings):
     )
 
     # Dagster's own storage.
+    history_url: SecretStr | None = Field(
+        None,
+        description="URL of Dagster's own storage where several machines share it "
+        "(postgresql://USER:PASSWORD@HOST/DATABASE); unset: SQLite files in CLIO_HOME/dagster.",
+    )
     history_days: int = Field(
         30, ge=2, le=3650, description="Days after which a run's row, log and output leave Dagster's storage."
     )
@@ -444,6 +450,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("history_url")
+    @classmethod
+    def _check_history(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not is_postgres(value.get_secret_value()):
+            raise ValueError(f"Dagster's storage is shared in PostgreSQL alone: {FORM}")
+        return value
+
     @field_validator("key_file", "home", "access_file")
     @classmethod
     def _expand(cls, value: Path) -> Path:
@@ -466,6 +479,16 @@ class Settings(BaseSettings):
             raise ValueError("key_file must lie outside home: whoever takes the one must not get the other")
         if self.access_file.is_relative_to(self.home):
             raise ValueError("access_file must lie outside home: who writes there makes no reviewer")
+        return self
+
+    @model_validator(mode="after")
+    def _check_databases_are_apart(self) -> Self:
+        both = [url.get_secret_value() for url in (self.ledger_url, self.history_url) if url]
+        if len(both) == 2 and is_postgres(both[0]) and database_of(both[0]) == database_of(both[1]):
+            raise ValueError(
+                "CLIO_LEDGER_URL and CLIO_HISTORY_URL need a database each: whoever serves the UI reads Dagster's "
+                "storage, and must not read the ledger, which is restricted"
+            )
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from clio_dagster.analyst.memory import Answered, Batch, BudgetReached, Claim, Remembered
 from clio_dagster.work import Work
 from resources.ledger import Ledger, leases_table, metadata, new_holder, upsert
+from resources.transactions import again
 
 ASKING = "asking"
 """Subject of the leases on questions that somebody is asking."""
@@ -126,6 +127,7 @@ class Answers:
 
     # Answers and claims.
 
+    @again
     def recall(self, keys: Collection[str]) -> dict[str, Remembered]:
         with self._ledger.engine.connect() as connection:
             return _recalled(connection, keys)
@@ -136,8 +138,9 @@ class Answers:
         with self._ledger.renewing(holder):
             yield holder
 
+    @again
     def claim(self, dollars: Mapping[str, float], holder: str) -> Claim:
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             # Writes first, so that nobody else does until this is through.
             self._ledger.drop_dead(connection)
             _one_at_a_time(connection)
@@ -148,10 +151,11 @@ class Answers:
             self._keep_within_budget(connection)
         return Claim(answered, frozenset(mine))
 
+    @again
     def remember(self, answers: Sequence[Answered], holder: str, work: Work) -> None:
         now = time.time()
         kept = [each for each in answers if each.final]
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             if kept:
                 statement = upsert(connection, _answers).on_conflict_do_nothing()
                 connection.execute(statement, [_answer_row(each, now) for each in kept])
@@ -175,7 +179,7 @@ class Answers:
 
     def expire(self, days: Collection[date]) -> int:
         """Remove answers about these days, what was quoted in them, and their batches; returns how many answers."""
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             gone = 0
             for day in days:
                 gone += connection.execute(sa.delete(_answers).where(_answers.c.day == day)).rowcount
@@ -188,7 +192,7 @@ class Answers:
 
     def erase(self, conversations: Collection[str]) -> None:
         """Remove every answer to a question that quoted one of these, also one that is still in a batch."""
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             for some in _chunks(conversations):
                 keys = sa.select(_quoted.c.key).where(_quoted.c.conversation_id.in_(some))
                 connection.execute(sa.delete(_answers).where(_answers.c.key.in_(keys)))
@@ -196,11 +200,13 @@ class Answers:
 
     # Money.
 
+    @again
     def spent(self, since: date | None = None) -> float:
         """Dollars spent within the budget's days, or since a day."""
         with self._ledger.engine.connect() as connection:
             return _spent(connection, since or self._budget_since)
 
+    @again
     def bill(self, since: date | None = None) -> list[Spending]:
         """Every line of the bill, or those since a day, in order."""
         query = sa.select(_bill).order_by(*_bill.primary_key.columns)
@@ -209,6 +215,7 @@ class Answers:
         with self._ledger.engine.connect() as connection:
             return [Spending(*row) for row in connection.execute(query)]
 
+    @again
     def cost_of(self, day: str) -> float:
         """Dollars spent on a date and its slices, whenever it was."""
         query = sa.select(sa.func.sum(_bill.c.usd)).where(
@@ -266,8 +273,9 @@ class Answers:
 
     # Batches.
 
+    @again
     def begin_batch(self, dollars: Mapping[str, float], name: str, work: Work) -> frozenset[str]:
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             self._ledger.drop_dead(connection)
             _one_at_a_time(connection)
             taken = {
@@ -298,17 +306,20 @@ class Answers:
         with self._ledger.renewing(holder):
             yield bool(self._ledger.take(BATCH, [name], holder))
 
+    @again
     def batch_submitted(self, name: str, remote: str) -> None:
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             connection.execute(sa.update(_batches).where(_batches.c.name == name).values(remote=remote))
 
+    @again
     def batch_lost(self, name: str) -> None:
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             connection.execute(sa.delete(_items).where(_items.c.batch == name))
             connection.execute(sa.delete(_batches).where(_batches.c.name == name))
 
+    @again
     def batch_seen(self, name: str, counts: Mapping[str, int], ended_at: datetime | None) -> None:
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             connection.execute(
                 sa.update(_batches)
                 .where(_batches.c.name == name)
@@ -322,6 +333,7 @@ class Answers:
         """Every batch of a partition, collected ones included, oldest first."""
         return self._batches(_batches.c.partition == partition)
 
+    @again
     def _batches(self, wanted: sa.ColumnElement[bool]) -> list[Batch]:
         query = sa.select(_batches).where(wanted).order_by(_batches.c.submitted_at, _batches.c.name)
         with self._ledger.engine.connect() as connection:
@@ -334,6 +346,7 @@ class Answers:
             found.setdefault(each.partition, []).append(each)
         return found
 
+    @again
     def came_back_lacking(self, partitions: Collection[str]) -> dict[str, list[str]]:
         """Names of the batches that ended without an answer to some question, by partition."""
         query = (
@@ -349,10 +362,12 @@ class Answers:
                     found.setdefault(partition, []).append(name)
         return found
 
+    @again
     def in_batches(self, keys: Collection[str]) -> dict[str, str]:
         with self._ledger.engine.connect() as connection:
             return _batch_of(connection, keys)
 
+    @again
     def failed_before(self, keys: Collection[str]) -> dict[str, int]:
         with self._ledger.engine.connect() as connection:
             return {
@@ -363,8 +378,9 @@ class Answers:
                 )
             }
 
+    @again
     def batch_collected(self, name: str, failed: Collection[str]) -> None:
-        with self._ledger.engine.begin() as connection:
+        with self._ledger.begin() as connection:
             statement = upsert(connection, _failures)
             if failed:
                 more = {"times": _failures.c.times + 1}

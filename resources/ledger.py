@@ -1,19 +1,19 @@
 """The ledger: which run is making which partition, and which runs are alive.
 
 A lease is a row with an end: whoever makes a partition renews it from a thread of its own, and one whose process
-died is free when it ends, at once where the dead process was on this machine. SQLite in CLIO_HOME, or any database by
-CLIO_LEDGER_URL; restricted. What models answered is answers.py's, in the same database.
+died is free when it ends, at once where the dead process was of this machine, or this container. SQLite in CLIO_HOME,
+or PostgreSQL by CLIO_LEDGER_URL, whose restart is waited for; restricted. What models answered is answers.py's, in the
+same database.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from clio_dagster.postgres_url import FORM, database_of, is_postgres, with_driver
 from clio_dagster.settings import SettingsError
+from resources import processes
+from resources.transactions import again, is_lost, transaction, wait_for_connections
 
 RENEWALS = 4
 """How often a lease is renewed in its lifetime: three may fail."""
@@ -32,6 +35,8 @@ WAIT_SECONDS = 0.2
 """Between two looks at a partition that somebody else holds."""
 
 BUSY_TIMEOUT_SECONDS = 60
+
+_OF_A_HOLDER = ("holder", "host", "process", "began", "ends_at", "usd")
 
 RUN, WAITING_RUN = "run", "waiting run"
 """Subjects of the leases by which a run's processes say that they live, and whether they wait for an ALONE to end."""
@@ -51,10 +56,12 @@ leases_table = sa.Table(
     sa.Column("holder", sa.String, nullable=False),
     sa.Column("host", sa.String, nullable=False),
     sa.Column("process", sa.Integer, nullable=False),
+    sa.Column("began", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("ends_at", sa.Float, nullable=False),
     sa.Column("usd", sa.Float, nullable=False, server_default="0"),
 )
-"""`usd` is what the holder may be about to spend under a lease: it counts against the budget while the lease lives."""
+"""`host`, `process` and `began` say which process holds it (processes.py). `usd` is what the holder may be about to
+spend under a lease: it counts against the budget while the lease lives."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +93,31 @@ class Ledger:
 
     def __init__(self, home: Path, *, lease_seconds: float, url: str | None = None) -> None:
         self._seconds = lease_seconds
-        self._host = socket.gethostname()
         self._alive: set[str] = set()
         self.engine = _engine(home, url)
+        try:
+            self._make_tables()
+        except sa.exc.DBAPIError as error:
+            if url and is_lost(error):
+                raise SettingsError(_unreachable(url, error)) from None
+            raise
+
+    def _make_tables(self) -> None:
         with self.engine.begin() as connection:
             _be_alone(connection)
             metadata.create_all(connection)
             _add_missing_columns(connection)
 
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that either was written or fails; what holds nothing else may be repeated (transactions.py)."""
+        return transaction(self.engine)
+
+    @again
     def take(self, subject: str, partitions: Sequence[str], holder: str) -> set[str]:
         """Take those of the partitions that nobody else holds; returns them, those held already included."""
         if not partitions:
             return set()
-        with self.engine.begin() as connection:
+        with self.begin() as connection:
             self.drop_dead(connection)
             return self.take_within(connection, subject, dict.fromkeys(partitions, 0.0), holder)
 
@@ -107,14 +126,15 @@ class Ledger:
     ) -> set[str]:
         """The same in a transaction of the caller's, which has dropped the dead; each at what it may cost."""
         statement = upsert(connection, leases_table)
-        mine = {name: statement.excluded[name] for name in ("holder", "host", "process", "ends_at", "usd")}
+        mine = {name: statement.excluded[name] for name in _OF_A_HOLDER}
         rows = [
             {
                 "subject": subject,
                 "partition": partition,
                 "holder": holder,
-                "host": self._host,
+                "host": processes.here(),
                 "process": os.getpid(),
+                "began": processes.began(os.getpid()),
                 "ends_at": time.time() + self._seconds,
                 "usd": usd,
             }
@@ -129,9 +149,10 @@ class Ledger:
             )
         return self._held(connection, subject, holder) & dollars.keys()
 
+    @again
     def give(self, subject: str, partitions: Iterable[str], holder: str) -> None:
         """Give partitions back; one that is not held (any more) is passed over."""
-        with self.engine.begin() as connection:
+        with self.begin() as connection:
             for partition in partitions:
                 connection.execute(
                     sa.delete(leases_table).where(
@@ -141,9 +162,10 @@ class Ledger:
                     )
                 )
 
+    @again
     def check(self, subject: str, partitions: Iterable[str], holder: str) -> None:
         """Raise LeaseLost where one of the partitions is not held any more."""
-        with self.engine.begin() as connection:
+        with self.begin() as connection:
             lost = set(partitions) - self._held(connection, subject, holder)
         if lost:
             raise LeaseLost(
@@ -151,9 +173,10 @@ class Ledger:
                 "nothing of them was written here"
             )
 
+    @again
     def leases(self) -> list[Lease]:
         """What is held now, by whoever lives."""
-        with self.engine.begin() as connection:
+        with self.begin() as connection:
             self.drop_dead(connection)
             columns = (leases_table.c.subject, leases_table.c.partition, leases_table.c.holder)
             return [Lease(*row) for row in connection.execute(sa.select(*columns).order_by(*columns))]
@@ -169,8 +192,7 @@ class Ledger:
         finally:
             ended.set()
             thread.join()
-            with self.engine.begin() as connection:
-                connection.execute(sa.delete(leases_table).where(leases_table.c.holder == holder))
+            self._give_all(holder)
 
     @contextmanager
     def living(self, run: str) -> Iterator[None]:
@@ -214,7 +236,7 @@ class Ledger:
         """
         stored = sa.MetaData()
         stored.reflect(self.engine)
-        with self.engine.begin() as connection:
+        with self.begin() as connection:
             for table in stored.tables.values():
                 for name, values in among.items():
                     if name in table.c and values:
@@ -239,9 +261,15 @@ class Ledger:
                 time.sleep(WAIT_SECONDS)
             yield
 
+    @again
+    def _give_all(self, holder: str) -> None:
+        with self.begin() as connection:
+            connection.execute(sa.delete(leases_table).where(leases_table.c.holder == holder))
+
     def _renew(self, holder: str, ended: threading.Event) -> None:
         while not ended.wait(self._seconds / RENEWALS):
-            with self.engine.begin() as connection:
+            # One that fails is not the last: whether the lease was kept is asked before anything is written.
+            with suppress(sa.exc.DBAPIError), self.engine.begin() as connection:
                 connection.execute(
                     sa.update(leases_table)
                     .where(leases_table.c.holder == holder)
@@ -257,24 +285,13 @@ class Ledger:
     def drop_dead(self, connection: sa.Connection) -> None:
         """Leases that have ended, and those of processes of this machine that are gone."""
         connection.execute(sa.delete(leases_table).where(leases_table.c.ends_at < time.time()))
-        here = sa.select(leases_table.c.process).where(leases_table.c.host == self._host).distinct()
-        gone = [process for process in connection.execute(here).scalars() if not _is_alive(process)]
-        if gone:
+        of = leases_table.c
+        is_here = of.host == processes.here()
+        found = connection.execute(sa.select(of.process, of.began).where(is_here).distinct())
+        for process, began in [row for row in found if not processes.is_alive(*row)]:
             connection.execute(
-                sa.delete(leases_table).where(
-                    leases_table.c.host == self._host, leases_table.c.process.in_(gone)
-                )
+                sa.delete(leases_table).where(is_here, of.process == process, of.began == began)
             )
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
@@ -286,19 +303,35 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
 def _engine(home: Path, url: str | None) -> sa.Engine:
     if url:
         try:
-            return sa.create_engine(url, pool_pre_ping=True)
+            made = sa.create_engine(
+                with_driver(url, "psycopg") if is_postgres(url) else url,
+                pool_pre_ping=True,
+                hide_parameters=True,
+            )
+            wait_for_connections(made)
+            return made
         except (sa.exc.ArgumentError, ImportError) as error:
             raise SettingsError(
-                "CLIO_LEDGER_URL: use a SQLAlchemy URL such as postgresql+psycopg://HOST/DATABASE, with its driver "
-                f"installed (extra `postgres`); this one failed with {type(error).__name__}"
+                f"CLIO_LEDGER_URL: use a SQLAlchemy URL such as {FORM}, with its driver installed "
+                f"(extra `postgres`); this one failed with {type(error).__name__}"
             ) from None
     home.mkdir(parents=True, exist_ok=True)
     path = home / "ledger.sqlite"
     path.touch(0o600)
     path.chmod(0o600)
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True
+    )
     sa.event.listen(engine, "connect", _set_up)
     return engine
+
+
+def _unreachable(url: str, error: sa.exc.DBAPIError) -> str:
+    host, port, database = database_of(url)
+    return (
+        f"CLIO_LEDGER_URL: the database {database!r} on {host or 'this machine'}, port {port}, cannot be opened "
+        f"({type(error.orig).__name__}): see that it runs, and that user and password are right"
+    )
 
 
 def _be_alone(connection: sa.Connection) -> None:
