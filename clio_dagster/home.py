@@ -68,7 +68,9 @@ def render(home: Path, *, in_postgres: bool = False) -> str:
         block = re.compile(r"^# Dagster's own SQLite.*\nstorage:\n(?: .*\n)+", re.MULTILINE)
         template, replaced = block.subn(POSTGRES_STORAGE, template)
         if replaced != 1:
-            raise CallError("dagster.yaml has no block `storage:` of its own making: take it from the checkout anew")
+            raise CallError(
+                "dagster.yaml has no block `storage:` of its own making: take it from the checkout anew"
+            )
     return template.replace("{home}", home.as_posix())
 
 

@@ -121,7 +121,7 @@ def connected(settings: Settings) -> Any:
     if not ray.is_initialized():
         # Without a bound Ray makes a task again for ever whose process takes too much memory.
         os.environ.setdefault("RAY_task_oom_retries", str(ATTEMPTS - 1))
-        address = os.environ.get("RAY_ADDRESS") or settings.ray_address or "auto"
+        address = address_of(settings) or "auto"
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -130,6 +130,11 @@ def connected(settings: Settings) -> Any:
                 "of its nodes (`ray start --address=HOST:PORT`), and give each the same token"
             ) from None
     return ray
+
+
+def address_of(settings: Settings) -> str | None:
+    """Where the cluster is; None where this machine is a node of it. A step of Ray's own finds it in RAY_ADDRESS."""
+    return os.environ.get("RAY_ADDRESS") or settings.ray_address
 
 
 def open_environment(settings: Settings) -> dict[str, str]:
