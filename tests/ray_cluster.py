@@ -21,7 +21,9 @@ from pathlib import Path
 RAY = Path(sys.executable).with_name("ray")
 HEAD = "127.0.0.2"
 OBJECT_STORE_BYTES = 200_000_000
-MEMORY_BYTES = 6 * 2**30
+HEAD_BYTES, NODE_BYTES = 2**29, 6 * 2**30
+"""Memory that steps may reserve: too little on the head for any (resources/executor.STEP_BYTES)."""
+
 START_SECONDS = 90
 
 
@@ -30,6 +32,10 @@ class Node:
     """One node, and every process of it."""
 
     process: subprocess.Popen[bytes]
+
+    def works_on(self, *words: str) -> bool:
+        """Whether a process of it has one of these words in its title."""
+        return any(word in title(each) for each in descendants(self.process.pid) for word in words)
 
     def kill(self) -> None:
         """SIGKILL to all of it."""
@@ -60,7 +66,12 @@ class Cluster:
     def add(self, *, cores: int = 1) -> Node:
         """A further node, with an address of its own."""
         place = f"127.0.0.{len(self.nodes) + 2}"
-        node = self._start(f"--address={self.address}", f"--node-ip-address={place}", f"--num-cpus={cores}")
+        node = self._start(
+            f"--address={self.address}",
+            f"--node-ip-address={place}",
+            f"--num-cpus={cores}",
+            f"--memory={NODE_BYTES}",
+        )
         self._wait(len([each for each in self.nodes if each.process.poll() is None]))
         return node
 
@@ -70,6 +81,7 @@ class Cluster:
             f"--node-ip-address={HEAD}",
             f"--port={self.port}",
             f"--num-cpus={cores}",
+            f"--memory={HEAD_BYTES}",
             f"--dashboard-host={HEAD}",
             f"--dashboard-port={free_port()}",
             f"--ray-client-server-port={free_port()}",
@@ -77,7 +89,7 @@ class Cluster:
         self._wait(1)
 
     def _start(self, *arguments: str) -> Node:
-        bounds = (f"--object-store-memory={OBJECT_STORE_BYTES}", f"--memory={MEMORY_BYTES}")
+        bounds = (f"--object-store-memory={OBJECT_STORE_BYTES}",)
         with (self.folder / f"node-{len(self.nodes)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [RAY, "start", "--block", "--disable-usage-stats", f"--temp-dir={self.sessions}", *arguments, *bounds],
@@ -156,6 +168,13 @@ def descendants(process: int) -> list[int]:
         found += below
         left += below
     return found
+
+
+def title(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def free_port() -> int:
