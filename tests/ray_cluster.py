@@ -144,7 +144,9 @@ def ray_cluster(folder: Path, nodes: int = 2, **environment: str) -> Iterator[Cl
         if not name.startswith(("RAY_", "CLIO_", "DAGSTER_"))
     }
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    cluster = Cluster(folder, own | environment | token, free_port())
+    # Steps are started as `dagster`, found by the path.
+    found = {"PATH": os.pathsep.join((str(RAY.parent), own.get("PATH", os.defpath)))}
+    cluster = Cluster(folder, own | found | environment | token, free_port())
     try:
         cluster.start_head()
         for _ in range(nodes - 1):
