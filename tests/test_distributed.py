@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,13 +30,16 @@ from tests.ray_cluster import Cluster, ray_cluster
 from tests.s3_server import Store, s3_server
 from tests.scenario import TIMED, Site
 from tests.server import Server
-from tests.unattended import FIRST, UNATTENDED, attended_by_its_daemon, settle, until
+from tests.unattended import FIRST, UNATTENDED, attended_by_its_daemon, until
 
 pytestmark = [
     pytest.mark.distributed,
     pytest.mark.skipif(find_spec("dagster_ray") is None, reason="the extra `ray` is not installed"),
     pytest.mark.skipif(not postgres_server.IS_THERE, reason="PostgreSQL's server is not installed"),
 ]
+
+ENOUGH_SECONDS = 1500
+"""A process a step: some forty of them, most of which do little beyond their start."""
 
 SECRET = "my lawyer says that the orchard is lost"
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
@@ -237,7 +241,10 @@ def test_a_site_that_loses_a_node_comes_to_what_one_machine_makes(
     until(lambda: lost.works_on("ray::facets", "ray::embeddings"), "a piece on the second node")
     lost.kill()
     cluster.add()
-    settle(site, server)
+    since = time.time()
+    until(
+        lambda: server.has_found_all_fresh(since) and not server.unfinished(), "a fresh site", ENOUGH_SECONDS
+    )
     assert site.slice_hashes(*CONTENT) == alone.slice_hashes(*CONTENT)
     expected, released = alone.released(), site.released()
     assert len({name.split("/")[0] for name in expected}) == len(DAYS)
