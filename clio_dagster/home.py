@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import SecretStr
 
@@ -52,12 +53,15 @@ def prepare(settings: Settings) -> Path:
     rendered = render(home, in_postgres=settings.history_url is not None)
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text("utf-8") != rendered:
-        target.write_text(rendered, "utf-8")
+        # Whole or not at all: other machines may be reading it.
+        beside = target.with_name(f".{target.name}.{uuid4().hex}")
+        beside.write_text(rendered, "utf-8")
+        beside.replace(target)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["CLIO_HOME"] = str(home)
     if settings.history_url:
+        _see_history(settings.history_url.get_secret_value())
         os.environ[HISTORY_URL] = settings.history_url.get_secret_value()
-        _see_history(os.environ[HISTORY_URL])
     return home
 
 

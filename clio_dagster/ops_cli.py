@@ -71,20 +71,23 @@ def storage(
 
     from rich.table import Table
 
-    from resources.home_size import parts
+    from resources.home_size import databases, parts
 
     settings = _home()
-    found = parts(settings.home)
+    found, elsewhere = parts(settings.home), databases(settings)
     total, free = sum(part.size for part in found), shutil.disk_usage(settings.home).free
     if as_json:
         rows = [asdict(part) for part in found]
-        typer.echo(json.dumps({"parts": rows, "size": total, "free": free}, indent=2))
+        more = [asdict(part) for part in elsewhere]
+        typer.echo(json.dumps({"parts": rows, "size": total, "free": free, "databases": more}, indent=2))
         return
     shown = Table("what", "where", "files", "size", box=None, pad_edge=False)
     for part in found:
         shown.add_row(part.what, part.where, f"{part.files:,}", room(part.size))
     shown.add_section()
     shown.add_row("", str(settings.home), "", room(total))
+    for part in elsewhere:
+        shown.add_row(part.what, part.where, f"{part.files:,} tables", room(part.size))
     console.print(shown)
     console.print(f"{room(free)} are free on its disk.")
     trim_history(dry_run=True)

@@ -1,4 +1,4 @@
-"""How much room a home takes and what for, and SQLite files given back what was deleted from them."""
+"""How much room a site takes and what for, and SQLite files given back what was deleted from them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from clio_dagster.postgres_url import database_of, is_postgres, with_driver
+from clio_dagster.settings import Settings
 
 INDEX, RUN_LOGS = Path("dagster/history/runs/index.db"), Path("dagster/history/runs")
 RUNS, TICKS, OUTPUT = (
@@ -57,6 +60,25 @@ def parts(home: Path) -> list[Part]:
     known["other", ""] = sorted(others)
     told = (Part(what, where, len(paths), _size(paths)) for (what, where), paths in known.items())
     return [part for part in told if part.files]
+
+
+def databases(settings: Settings) -> list[Part]:
+    """What lies in PostgreSQL instead, by database, where settings say so; as files, its tables."""
+    import sqlalchemy as sa
+
+    urls = {"the ledger": settings.ledger_url, "Dagster's own storage": settings.history_url}
+    found = []
+    for what, url in urls.items():
+        if url is None or not is_postgres(url.get_secret_value()):
+            continue
+        engine = sa.create_engine(with_driver(url.get_secret_value(), "psycopg"), hide_parameters=True)
+        host, _, name = database_of(url.get_secret_value())
+        with closing(engine.connect()) as connection:
+            size = connection.scalar(sa.text("select pg_database_size(current_database())"))
+            tables = connection.scalar(sa.text("select count(*) from pg_stat_user_tables"))
+        engine.dispose()
+        found.append(Part(what, f"{name} on {host or 'this machine'}", int(tables or 0), int(size or 0)))
+    return found
 
 
 def compact(home: Path) -> int:

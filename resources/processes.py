@@ -36,12 +36,14 @@ def here() -> str:
 
 
 def began(process: int) -> int:
-    """When a process of this place began, in the kernel's ticks since boot; 0 where that cannot be seen, or there is
-    no such process.
+    """When a process of this place began, in the kernel's ticks since boot; 0 where that cannot be seen, as where /proc
+    is another namespace's, or there is no such process.
 
     From the 22nd field of /proc/PID/stat (proc(5)); the second, its name, may hold spaces and brackets.
     """
     try:
+        if (_PROC / "self").readlink().name != str(os.getpid()):
+            return 0
         fields = (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0

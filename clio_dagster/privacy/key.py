@@ -24,7 +24,8 @@ def read_or_make_key(path: Path) -> bytes:
     """The 32 bytes in `path`; made with mode 0600, its parents with 0700, where there is none.
 
     Safe when several processes call it at once: the file appears whole or not at all, and the first one
-    stays. Raises KeyFileError where the file is not 32 bytes or others can read it.
+    stays. A file of another user, as an orchestrator mounts a secret, may be read by its group: this process reads it
+    no other way. Raises KeyFileError where the file is not 32 bytes or others can read it.
     """
     path = Path(path)
     if not path.exists():
@@ -35,9 +36,14 @@ def read_or_make_key(path: Path) -> bytes:
             f"{path} is not a key: it holds {len(key)} bytes, a key {KEY_BYTES}. Restore it from a backup; "
             "a new key gives accounts new pseudonyms and redraws all noise."
         )
-    if os.name == "posix" and path.stat().st_mode & 0o077:
+    if os.name == "posix" and _is_open_to_others(path.stat()):
         raise KeyFileError(f"{path} can be read by others: run chmod 600 on it")
     return key
+
+
+def _is_open_to_others(status: os.stat_result) -> bool:
+    is_mounted = status.st_uid not in (os.geteuid(), os.getuid())
+    return bool(status.st_mode & (0o037 if is_mounted else 0o077))
 
 
 def key_identity(key: bytes) -> str:
