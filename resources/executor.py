@@ -19,7 +19,7 @@ from dagster._core.executor.init import InitExecutorContext
 from dagster._core.executor.step_delegating import StepDelegatingExecutor, StepHandler
 from dagster._utils.error import SerializableErrorInfo
 
-from clio_dagster.settings import Settings, SettingsError, load_settings
+from clio_dagster.settings import Settings, SettingsError
 from clio_dagster.shared_state import shared_state_problem
 from resources.ledger import Ledger
 from resources.shards import ATTEMPTS, address_of, missing_extra, open_environment
@@ -61,7 +61,7 @@ def ray_steps(_context: InitExecutorContext) -> Executor:
     from dagster_ray.core.executor import RayStepHandler
     from ray.job_submission import JobSubmissionClient
 
-    site = Site(overrides=load_settings().model_dump(exclude_unset=True))
+    site = Site()
     handler = RayStepHandler(
         client=JobSubmissionClient(address_of(site.settings)),
         env_vars=None,
