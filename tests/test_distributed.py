@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -241,12 +240,15 @@ def test_a_site_that_loses_a_node_comes_to_what_one_machine_makes(
     until(lambda: lost.works_on("ray::facets", "ray::embeddings"), "a piece on the second node")
     lost.kill()
     cluster.add()
-    since = time.time()
+    expected = alone.slice_hashes(*CONTENT)
+    # What Trust & Safety looks at comes last, when the releases are fresh and their run has ended.
     until(
-        lambda: server.has_found_all_fresh(since) and not server.unfinished(), "a fresh site", ENOUGH_SECONDS
+        lambda: not server.unfinished() and site.slice_hashes(*CONTENT).keys() >= expected.keys(),
+        "every slice that one machine makes",
+        ENOUGH_SECONDS,
     )
-    assert site.slice_hashes(*CONTENT) == alone.slice_hashes(*CONTENT)
-    expected, released = alone.released(), site.released()
-    assert len({name.split("/")[0] for name in expected}) == len(DAYS)
-    assert released.keys() == expected.keys()
-    assert [name for name in expected if released[name] != expected[name]] == []
+    assert site.slice_hashes(*CONTENT) == expected
+    wanted, released = alone.released(), site.released()
+    assert len({name.split("/")[0] for name in wanted}) == len(DAYS)
+    assert released.keys() == wanted.keys()
+    assert [name for name in wanted if released[name] != wanted[name]] == []
