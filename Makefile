@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo dev test pytest test-slow lint lint-deploy clean
+.PHONY: setup demo dev test pytest test-slow test-distributed lint lint-deploy clean
 
 setup: $(VENV)/.ready  ## Build .venv with everything the project needs.
 
@@ -27,6 +27,13 @@ pytest: setup
 
 test-slow: setup  ## What `make test` leaves out, being long and much like what is in it.
 	@$(BIN)/python -m pytest -m slow
+
+test-distributed: $(VENV)/.distributed  ## A Ray cluster of two nodes, PostgreSQL and a bucket, against one machine.
+	@$(BIN)/python -m pytest -m distributed -n 0
+
+$(VENV)/.distributed: $(VENV)/.ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,ray,postgres]'
+	@touch $@
 
 lint: setup
 	@$(BIN)/ruff check --quiet .

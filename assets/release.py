@@ -72,6 +72,7 @@ WHERE_NOT_WHAT = {
     # Which models and prompts: in the analyst's identity.
     *(name for name in Settings.model_fields if name.startswith(("claude_", "batch_", "budget_"))),
     *("prices", "ledger_url", "max_unread_share"),
+    *("executor", "ray_address", "shard_conversations", "shards_in_flight"),
 }
 """Settings that say where things lie, or when and how fast they are made, and nothing that is published."""
 

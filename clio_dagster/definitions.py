@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions
 
 
 def build_definitions(**overrides: Any) -> Definitions:
     """The code location; `overrides` are settings that win over the environment (for tests)."""
     from assets import all_assets, all_checks
-    from assets.partitions import IN_BATCHES
+    from assets.partitions import IN_BATCHES, SETTINGS
+    from resources.executor import executor_of
     from resources.io_manager import WarehouseIOManager
     from resources.readers import AnalystResource, EmbedderResource
     from resources.site import Site
@@ -37,8 +38,7 @@ def build_definitions(**overrides: Any) -> Definitions:
             "embedder": embedder,
             "analyst": AnalystResource(site=site, embedder=embedder),
         },
-        # One process a run: heavy imports are paid once, and a slice is handed on through the warehouse anyway.
-        executor=in_process_executor,
+        executor=executor_of(SETTINGS),
     )
 
 

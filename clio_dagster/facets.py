@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
-from clio_dagster.embedding import Embedder, embed_in_chunks
+from clio_dagster.embedding import Embedder, Encoding, embed_in_chunks
 from clio_dagster.key_ranges import ROWS_AT_ONCE
 from clio_dagster.own_columns import fitting, tables_of
 from clio_dagster.own_facets import Facet
@@ -93,18 +93,25 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
 
 
 def vectors_of(
-    facets: pl.DataFrame, embedder: Embedder, clustered_by: str = CLUSTERED_BY, *, folder: Path | None = None
+    facets: pl.DataFrame,
+    embedder: Embedder,
+    clustered_by: str = CLUSTERED_BY,
+    *,
+    folder: Path | None = None,
+    encoding: Encoding | None = None,
 ) -> Iterator[pl.DataFrame]:
     """tables.EMBEDDINGS of one slice, in chunks, at least one: a unit vector for each text of the facet `clustered_by`.
 
-    Rows are in the order of their conversations' ids. Identical texts are embedded once. Vectors wait in `folder`.
+    Rows are in the order of their conversations' ids. Identical texts are embedded once. Vectors wait in `folder`;
+    `encoding` as in `embed_in_chunks`.
     """
     texts = facets.filter(pl.col(clustered_by).is_not_null()).sort("conversation_id")
     named = texts.select("conversation_id", "date", "language", pl.lit(clustered_by).alias("clustered_by"))
     start = 0
-    for vectors in embed_in_chunks(texts[clustered_by], embedder, rows=ROWS_AT_ONCE, folder=folder):
-        column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, embedder.dimensions))
-        yield named.slice(start, len(vectors)).with_columns(column).select(*EMBEDDINGS.schema)
+    column = texts[clustered_by]
+    for vectors in embed_in_chunks(column, embedder, rows=ROWS_AT_ONCE, folder=folder, encoding=encoding):
+        made = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, embedder.dimensions))
+        yield named.slice(start, len(vectors)).with_columns(made).select(*EMBEDDINGS.schema)
         start += len(vectors)
 
 

@@ -214,6 +214,26 @@ class Settings(BaseSettings):
         description="Threads for numerics, and processes that land a large file.",
     )
 
+    # Where the work is done.
+    executor: Literal["process", "ray"] = Field(
+        "process",
+        description="What runs a run's steps: its own process, or a Ray cluster (extra `ray`, docs/ray.md).",
+    )
+    ray_address: str | None = Field(
+        None,
+        pattern=r"^[^\s/@]+:\d+$",
+        description="HOST:PORT of the head of the Ray cluster; unset: RAY_ADDRESS, or the cluster that this machine "
+        "is a node of.",
+    )
+    shard_conversations: int = Field(
+        65_536,
+        ge=1,
+        description="With Ray: partitions of more conversations than this are read and embedded in pieces, apart.",
+    )
+    shards_in_flight: int = Field(
+        32, ge=1, le=1024, description="With Ray: pieces of one partition that are made or wait, at most."
+    )
+
     # Claude, at Anthropic or at any ANTHROPIC_BASE_URL that speaks the Messages API.
     claude_facet_model: str = Field("claude-haiku-5-5", description="Model that reads conversations.")
     claude_naming_model: str = Field(

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=2)
-def _embedder(name: str, threads: int) -> Embedder:
+def kept_embedder(name: str, threads: int) -> Embedder:
+    """The embedder of that name, made once a process."""
     return make_embedder(name, threads=threads)
 
 
@@ -30,7 +31,7 @@ class EmbedderResource(ConfigurableResource):
     @cached_property
     def embedder(self) -> Embedder:
         settings = self.site.settings
-        return _embedder(settings.embedder, settings.threads)
+        return kept_embedder(settings.embedder, settings.threads)
 
     @property
     def identity(self) -> str:
@@ -99,7 +100,7 @@ def identities(settings: Settings, stage: str = "facets") -> tuple[str, str]:
     """Analyst, as far as it decides what a stage makes, and embedder that these settings choose."""
     from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 
-    embedder = _embedder(settings.embedder, settings.threads)
+    embedder = kept_embedder(settings.embedder, settings.threads)
     analyst = f"{OfflineAnalyst.name} {OfflineAnalyst.version}"
     if uses_claude(settings):
         # Of names and the tree, the stand-in does a part.

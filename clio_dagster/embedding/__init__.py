@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from clio_dagster.embedding.protocol import Embedder, MissingExtraError
 __all__ = [
     "MAX_CHARACTERS",
     "Embedder",
+    "Encoding",
     "MissingExtraError",
     "embed_in_chunks",
     "embed_texts",
@@ -31,6 +32,9 @@ CHUNK = 2_048
 """Distinct texts handed to the embedder at once: what bounds its memory, and how often progress is told."""
 
 SENTENCE_TRANSFORMERS = "sentence-transformers:"
+
+Encoding = Callable[[Iterable[list[str]]], Iterable[np.ndarray]]
+"""Chunks of texts encoded one after the other, or apart: the vectors of each, in the chunks' order."""
 
 
 def make_embedder(name: str, *, threads: int) -> Embedder:
@@ -77,17 +81,23 @@ def embed_texts(
 
 
 def embed_in_chunks(
-    texts: pl.Series, embedder: Embedder, *, rows: int, folder: Path | None = None
+    texts: pl.Series,
+    embedder: Embedder,
+    *,
+    rows: int,
+    folder: Path | None = None,
+    encoding: Encoding | None = None,
 ) -> Iterator[np.ndarray]:
     """The vectors of `embed_texts`, bit for bit, `rows` of them at a time, at least once.
 
     Until all are made they wait in a file in `folder` (by default where temporary files are), which has no name: it
-    goes with the process, however that ends.
+    goes with the process, however that ends. `encoding` stands in for the embedder where chunks are encoded elsewhere,
+    by its like: which texts share a chunk follows from the texts alone, so that the bits are the same.
     """
     places, distinct = _distinct(texts)
     width = 4 * embedder.dimensions
     with tempfile.TemporaryFile(dir=folder) as file:
-        for _, chunk in _embedded(distinct, embedder):
+        for _, chunk in _embedded(distinct, embedder, encoding=encoding):
             file.write(np.ascontiguousarray(chunk, dtype=np.float32).data)
         file.flush()
         del distinct
@@ -112,11 +122,16 @@ def _distinct(texts: pl.Series) -> tuple[np.ndarray, pl.DataFrame]:
 
 
 def _embedded(
-    distinct: pl.DataFrame, embedder: Embedder, on_progress: Callable[[int], None] | None = None
+    distinct: pl.DataFrame,
+    embedder: Embedder,
+    on_progress: Callable[[int], None] | None = None,
+    encoding: Encoding | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Vectors of the distinct texts, CHUNK at a time, each with the row of its first."""
-    for start in range(0, len(distinct), CHUNK):
-        chunk = distinct.slice(start, CHUNK)
-        yield start, embedder.encode(chunk["text"].to_list())
+    starts = range(0, len(distinct), CHUNK)
+    chunks = (distinct["text"].slice(start, CHUNK).to_list() for start in starts)
+    encoded = map(embedder.encode, chunks) if encoding is None else encoding(chunks)
+    for start, vectors in zip(starts, encoded, strict=True):
+        yield start, vectors
         if on_progress is not None:
-            on_progress(int(chunk["rows"].sum()))
+            on_progress(int(distinct["rows"].slice(start, CHUNK).sum()))
