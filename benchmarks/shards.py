@@ -5,8 +5,8 @@
 N conversations are landed as `benchmarks.embedding` does. Then their facets are read, and their requests embedded, by
 one process on one core, by one worker of Ray and by two, a core each, every time in a cluster of its own on this
 machine; nothing is written. `efficiency` is t1 / (2 × t2), `overhead` what one worker takes beyond the process. Each
-says a hash of what it made: they have to be equal. Seconds count the start of the workers, within `first` of facets; `peak MB` is
-of the process that asks.
+says a hash of what it made: they have to be equal. Seconds count the start of the workers, within `first` of facets;
+`peak MB` is of the process that asks.
 """
 
 from __future__ import annotations
