@@ -5,7 +5,8 @@
 N conversations are landed as `benchmarks.embedding` does. Then their facets are read, and their requests embedded, by
 one process on one core, by one worker of Ray and by two, a core each, every time in a cluster of its own on this
 machine; nothing is written. `efficiency` is t1 / (2 × t2), `overhead` what one worker takes beyond the process. Each
-says a hash of what it made: they have to be equal. Seconds count the start of the workers, which `first` tells.
+says a hash of what it made: they have to be equal. Seconds count the start of the workers, within `first` of facets;
+`peak MB` is of the process that asks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 import resource
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,8 @@ def measured(workers: int, folder: Path) -> list[dict[str, Any]]:
         "CLIO_THREADS": "1",
         "POLARS_MAX_THREADS": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }
     command = [sys.executable, "-m", "benchmarks.shards", "--workers", str(workers)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

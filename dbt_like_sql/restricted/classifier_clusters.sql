@@ -12,6 +12,8 @@
 -- concerning       = half a standard deviation of all conversations, or more, above their mean: analysts use the scale
 --                    differently.
 --
+-- Sums of fractions are taken in their order: in another one, as rows are stored elsewhere, the last bits differ.
+--
 -- An account counts up to the cap. A candidate needs five conversations of its kind, of three accounts, and evidence
 -- of three standard errors. Ranks are in the order of evidence, the first of each broader topic before the seconds.
 with judged as (
@@ -24,7 +26,7 @@ with judged as (
 site as (
     select
         clustered_by,
-        avg(concerning) + 0.5 * coalesce(stddev_pop(concerning), 0) as concerning_from
+        avg(concerning) + 0.5 * coalesce(stddev_pop(concerning order by concerning), 0) as concerning_from
     from judged
     group by clustered_by
 ),
@@ -49,8 +51,8 @@ cells as (
         count(distinct account) filter (where flagged) as flagged_accounts,
         count(distinct account) filter (where not flagged) as unflagged_accounts,
         avg(judged.concerning) as mean_concerning,
-        sum(rate) as expected,
-        sum(rate * (1 - rate)) as variance
+        sum(rate order by rate) as expected,
+        sum(rate * (1 - rate) order by rate) as variance
     from judged
     inner join rates using (clustered_by, concerning)
     group by grouping sets (
