@@ -1,6 +1,6 @@
 """How a home is laid out: the version of its files, and the settings that decide what its partitions are.
 
-Both are noted in CLIO_HOME/layout.json when something is first made there. Partitions that were made under other
+Both are noted in CLIO_HOME/layout.json when something is made there. Partitions that were made under other
 settings would be orphans: nothing is made until `clio migrate` has moved what they hold.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from clio_dagster.settings import OTHER, Settings, SettingsError
+from clio_dagster.settings import Settings, SettingsError
 
 SCHEMA = 1
 """Version of the home's files. Counts up when a newer version writes what an older one would read wrongly."""
@@ -25,41 +25,32 @@ _migrating = False
 
 @dataclass(frozen=True)
 class Layout:
-    """What decides the partitions: the languages that have one, the zone whose days they are, and the first day."""
+    """What decides the partitions: the languages that have one, and the zone whose days they are."""
 
     languages: tuple[str, ...]
     timezone: str
-    start_date: str
 
     @classmethod
     def of(cls, settings: Settings) -> Layout:
-        return cls(settings.languages, settings.timezone, settings.start_date.isoformat())
+        return cls(settings.languages, settings.timezone)
 
     def changes(self, to: Layout) -> list[str]:
-        """What differs, in words, one setting each."""
-        names = {"languages": "CLIO_LANGUAGES", "timezone": "CLIO_TIMEZONE", "start_date": "CLIO_START_DATE"}
-        before, after = asdict(self), asdict(to)
-        return [
-            f"{setting} was {_text(before[name])} and is {_text(after[name])}"
-            for name, setting in names.items()
-            if before[name] != after[name]
-        ]
+        """What has to be migrated, in words: languages that are new, another zone."""
+        found = []
+        if not {*to.languages} <= {*self.languages}:
+            found.append(f"CLIO_LANGUAGES was {','.join(self.languages)} and is {','.join(to.languages)}")
+        if self.timezone != to.timezone:
+            found.append(f"CLIO_TIMEZONE was {self.timezone} and is {to.timezone}")
+        return found
 
 
 def read_layout(settings: Settings) -> Layout | None:
-    """The layout that the home has; None where nothing has landed that says so.
-
-    Of a home from before layouts were noted, languages that landed and have no partition are taken for its own. Raises
-    SettingsError for a home of a newer version.
-    """
+    """The layout that the home has; None where none is noted, or nothing has landed. Raises SettingsError for a home of
+    a newer version."""
     stored = _stored(settings.home)
-    if stored is not None:
-        return Layout(tuple(stored["languages"]), stored["timezone"], stored["start_date"])
-    folders = (settings.home / "landing").glob("date=*/language=*")
-    landed = {folder.name.removeprefix("language=") for folder in folders}
-    if landed <= {*settings.partition_languages}:
+    if stored is None or not _has_landed(settings.home):
         return None
-    return replace(Layout.of(settings), languages=tuple(sorted(landed - {OTHER})))
+    return Layout(tuple(stored["languages"]), stored["timezone"])
 
 
 def write_layout(home: Path, layout: Layout, *, is_moving: bool = False) -> None:
@@ -80,6 +71,11 @@ def layout_problem(settings: Settings) -> str | None:
         stored = _stored(settings.home) or {}
     except SettingsError as newer:
         return str(newer)
+    if gone := sorted(_landed_languages(settings.home) - {*settings.partition_languages}):
+        return (
+            f"CLIO_LANGUAGES has no {','.join(gone)} any more, in which conversations have landed and figures may be "
+            "published: a language stays in the list from then on"
+        )
     if _migrating:
         return None
     if stored.get("is_moving"):
@@ -90,11 +86,13 @@ def layout_problem(settings: Settings) -> str | None:
 
 
 def check_layout(settings: Settings) -> None:
-    """Note the layout of a home that has none. Raises SettingsError where nothing may be made."""
+    """Note the layout, where it is not the one that is noted. Raises SettingsError where nothing may be made."""
     if problem := layout_problem(settings):
         raise SettingsError(problem)
-    if not _migrating and settings.home.is_dir() and not _path(settings.home).exists():
-        write_layout(settings.home, Layout.of(settings))
+    if not _migrating and settings.home.is_dir():
+        layout, stored = Layout.of(settings), _stored(settings.home)
+        if stored is None or (tuple(stored["languages"]), stored["timezone"]) != astuple(layout):
+            write_layout(settings.home, layout)
 
 
 @contextmanager
@@ -115,8 +113,8 @@ def _stored(home: Path) -> dict[str, Any] | None:
         return None
     except orjson.JSONDecodeError:
         raise SettingsError(
-            f"{_path(home)} is damaged: remove it once CLIO_LANGUAGES, CLIO_TIMEZONE and CLIO_START_DATE are those "
-            "under which the home was filled, and it is written anew"
+            f"{_path(home)} is damaged: remove it once CLIO_LANGUAGES and CLIO_TIMEZONE are those under which the home "
+            "was filled, and it is written anew"
         ) from None
     if stored["schema"] > SCHEMA:
         raise SettingsError(
@@ -126,9 +124,14 @@ def _stored(home: Path) -> dict[str, Any] | None:
     return stored
 
 
+def _has_landed(home: Path) -> bool:
+    return next((home / "landing").glob("date=*"), None) is not None
+
+
+def _landed_languages(home: Path) -> set[str]:
+    folders = (home / "landing").glob("date=*/language=*")
+    return {folder.name.removeprefix("language=") for folder in folders if any(folder.iterdir())}
+
+
 def _path(home: Path) -> Path:
     return home / "layout.json"
-
-
-def _text(value: object) -> str:
-    return ",".join(value) if isinstance(value, (list, tuple)) else str(value)

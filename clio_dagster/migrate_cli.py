@@ -1,4 +1,4 @@
-"""`clio migrate`: a home moved to other languages, another time zone or another first day."""
+"""`clio migrate`: a home moved to more languages, or to another time zone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def migrate(
         bool, typer.Option("--apply", help="Do it. Without, only say what would be moved.")
     ] = False,
 ) -> None:
-    """Move what has landed to the languages, the time zone and the first day that are set now.
+    """Move what has landed to the languages and the time zone that are set now.
 
     Sources land again from their files, or from what they landed where a file is gone; what was published stays, and
     dates are made anew as after late files. Killed, it goes on when it is called again. See docs/cookbook.md.
@@ -42,8 +42,10 @@ def migrate(
             todo = migration.plan(site)
         except SettingsError as newer:
             raise CallError(str(newer)) from None
-        is_cut_off = layout_problem(settings) is not None
-    if not (todo.changes or is_cut_off):
+        problem = layout_problem(settings)
+    if problem is not None and "clio migrate" not in problem:
+        raise CallError(problem)
+    if problem is None:
         _say("Nothing is to be moved: the home is laid out as the settings say.")
         return
     for change in todo.changes:

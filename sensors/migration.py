@@ -1,7 +1,7 @@
-"""A home moved to other partitions: CLIO_LANGUAGES, CLIO_TIMEZONE or CLIO_START_DATE are other ones now.
+"""A home moved to other partitions: CLIO_LANGUAGES has more, or CLIO_TIMEZONE is another one now.
 
-Every source is landed again, from its file or, where that is gone, from what it landed; then slices that have no
-partition any more are emptied. What is published stays: the dates are made anew from it as after late files.
+Every source is landed again, from its file or, where that is gone, from what it landed. What is published stays: the
+dates are made anew from it as after late files.
 """
 
 import time
@@ -10,12 +10,9 @@ from dataclasses import dataclass
 
 from dagster import DagsterInstance, Definitions
 
-from assets.partitions import SETTINGS
-from assets.staleness import landed_days
 from clio_dagster.conversations.again import can_land_again
-from clio_dagster.conversations.landed import read_landed, touched_days
+from clio_dagster.conversations.landed import touched_days
 from clio_dagster.layout import Layout, migrating, read_layout, write_layout
-from clio_dagster.tables import EMBEDDINGS, FACETS, RAW_CONVERSATIONS, Table
 from clio_dagster.tables import SOURCES as SOURCES_TABLE
 from resources.freshness import unlanded_sources
 from resources.ledger import WAIT_SECONDS
@@ -23,9 +20,6 @@ from resources.site import Site
 from resources.sources import is_there, paths_of
 from sensors.pipeline import alone
 from sensors.runs import run_here
-
-SLICED: tuple[Table, ...] = (RAW_CONVERSATIONS, FACETS, EMBEDDINGS)
-"""Tables whose partitions have a language."""
 
 
 @dataclass(frozen=True)
@@ -79,31 +73,5 @@ def migrate(
         for key in (*todo.from_file, *todo.from_landed):
             failures += run_here(definitions, "land", instance, tags={}, partition=key)
         if not failures:
-            emptied = _empty_orphans(site)
-            if emptied:
-                say(f"{emptied} slices of languages that have no partition any more were emptied")
             write_layout(site.settings.home, layout)
     return failures
-
-
-def _empty_orphans(site: Site) -> int:
-    """Empty the slices of languages without a partition, but for those whose conversations still lie there: their text
-    was purged, and they count where they are."""
-    days = [day.isoformat() for day in landed_days(site)]
-    emptied = 0
-    for table in SLICED:
-        stored = site.warehouse.slices_on(days).get(table.name, {})
-        for partition, found in sorted(stored.items()):
-            day, language = partition.split("|")
-            if language in SETTINGS.partition_languages or not found.rows:
-                continue
-            if _still_landed(site, day, language):
-                continue
-            where = {"date": day, "language": language}
-            site.warehouse.write(table, where, table.empty())
-            emptied += 1
-    return emptied
-
-
-def _still_landed(site: Site, day: str, language: str) -> bool:
-    return not read_landed(site.settings.home, day, language, columns=["conversation_id"]).is_empty()
