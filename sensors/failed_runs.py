@@ -24,7 +24,9 @@ OWN_WORDS = frozenset(
         "clio_dagster.privacy.silence.EngineError",
         "resources.ledger.LeaseLost",
         "resources.retention.PastRetention",
+        "resources.shards.LostPiece",
         "resources.stage.MissingInput",
+        "resources.stage.NoPartitions",
     }
 )
 """Errors whose own message is told: it names stages, partitions, settings and places in the code, and nothing else."""
