@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from sklearn.metrics import f1_score
 
 from clio_dagster.evaluation.corpora.bank import ORDINARY, categories
 from clio_dagster.evaluation.corpora.corpus import make_corpus
@@ -12,6 +11,8 @@ from clio_dagster.evaluation.reconstruction import confusion, floors, scores
 
 
 def test_scores_agree_with_scikit_learn_and_nothing_found_is_wrong() -> None:
+    from sklearn.metrics import f1_score
+
     random = np.random.default_rng(0)
     truth = random.choice(["a", "b", "c"], 500, p=[0.6, 0.3, 0.1])
     found = np.where(random.random(500) < 0.7, truth, random.choice(["a", "b", "c"], 500))
