@@ -1,0 +1,145 @@
+"""Whether known categories are found again (Clio, appendix C.2; Tables 4 and 5, Figure 10).
+
+Supervised, as in the paper: base clusters are found as ever, the level above is fixed to the known categories, and the
+analyst's own step assigns each base cluster to one. Every conversation counts: one that was not read, or lies in no
+cluster, is found in none. Unsupervised: base clusters against categories, whatever they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from clio_dagster.analyst.protocol import Analyst, Node, Summary
+from clio_dagster.embedding import Embedder
+from clio_dagster.evaluation.corpora.bank import Category
+from clio_dagster.evaluation.pipeline import Made
+
+SCORES = {
+    "conversations": pl.Int64,
+    "accuracy": pl.Float64,
+    "macro_f1": pl.Float64,
+    "weighted_f1": pl.Float64,
+}
+"""Columns of `scores`."""
+
+
+def category_nodes(categories: Sequence[Category], embedder: Embedder) -> list[Node]:
+    """The categories as the hierarchizer's parents: name, description, and the vector of both."""
+    vectors = embedder.encode([f"{each.name}. {each.description}" for each in categories])
+    return [
+        Node(Summary(each.name, each.description), vector)
+        for each, vector in zip(categories, vectors, strict=True)
+    ]
+
+
+def supervised(
+    made: Made, categories: Sequence[Category], analyst: Analyst, embedder: Embedder
+) -> pl.DataFrame:
+    """conversation_id and found, the category of each conversation that is in a base cluster."""
+    centroids = dict(made.base.clusters.select("cluster_id", "centroid").iter_rows())
+    leaves = made.leaves.select("cluster_id", "name", "description").sort("cluster_id")
+    children = [
+        Node(Summary(name, description), np.asarray(centroids[cluster], dtype=np.float32))
+        for cluster, name, description in leaves.iter_rows()
+    ]
+    if not children:
+        return pl.DataFrame(schema={"conversation_id": pl.String, "found": pl.String})
+    chosen = analyst.assign(children, category_nodes(categories, embedder))
+    assigned = leaves.select("cluster_id").with_columns(
+        pl.Series("found", [categories[place].id for place in chosen], dtype=pl.String)
+    )
+    return made.base.members.join(assigned, on="cluster_id").select("conversation_id", "found")
+
+
+def scores(labelled: pl.DataFrame, by: str | None = None) -> pl.DataFrame:
+    """SCORES of rows with `category` and `found` (null: in none), over all, or for each value of the column `by`.
+
+    F1 of a category that is never found is 0; the mean is over categories that occur.
+    """
+    groups = labelled.partition_by(by, as_dict=True) if by else {(None,): labelled}
+    rows = []
+    for (value,), rows_of in sorted(groups.items(), key=lambda item: str(item[0])):
+        f1 = _f1(rows_of)
+        counts = f1["support"]
+        right = (rows_of["category"] == rows_of["found"]).fill_null(value=False)
+        rows.append(
+            ({by: value} if by else {})
+            | {
+                "conversations": rows_of.height,
+                "accuracy": float(right.mean() or 0.0),  # type: ignore[arg-type]
+                "macro_f1": float(f1["f1"].mean() or 0.0),  # type: ignore[arg-type]
+                "weighted_f1": float((f1["f1"] * counts).sum() / counts.sum()),
+            }
+        )
+    return pl.DataFrame(rows, schema=({by: pl.String} if by else {}) | SCORES)
+
+
+def _f1(labelled: pl.DataFrame) -> pl.DataFrame:
+    """category, support, f1."""
+    truth = labelled.group_by("category").agg(
+        pl.len().alias("support"), (pl.col("category") == pl.col("found")).sum().alias("right")
+    )
+    found = (
+        labelled.drop_nulls("found").group_by(pl.col("found").alias("category")).agg(pl.len().alias("told"))
+    )
+    return truth.join(found, on="category", how="left").select(
+        "category",
+        "support",
+        (2 * pl.col("right") / (pl.col("support") + pl.col("told").fill_null(0))).alias("f1"),
+    )
+
+
+def confusion(labelled: pl.DataFrame) -> pl.DataFrame:
+    """category, found ("" for none), share of the category's conversations."""
+    return (
+        labelled.with_columns(pl.col("found").fill_null(""))
+        .group_by("category", "found")
+        .len()
+        .with_columns((pl.col("len") / pl.col("len").sum().over("category")).alias("share"))
+        .drop("len")
+        .sort("category", "found")
+    )
+
+
+def unsupervised(made: Made, labels: pl.DataFrame) -> dict[str, float]:
+    """Base clusters against categories: adjusted Rand index, and V-measure with its two parts."""
+    from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_measure
+
+    both = made.base.members.join(labels.select("conversation_id", "category"), on="conversation_id")
+    if both.is_empty():
+        return {"ari": 0.0, "homogeneity": 0.0, "completeness": 0.0, "v_measure": 0.0}
+    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(
+        both["category"].to_list(), both["cluster_id"].to_list()
+    )
+    return {
+        "ari": float(adjusted_rand_score(both["category"].to_list(), both["cluster_id"].to_list())),
+        "homogeneity": float(homogeneity),
+        "completeness": float(completeness),
+        "v_measure": float(v_measure),
+    }
+
+
+def floors(
+    texts: pl.Series, labels: pl.Series, categories: Sequence[Category], seed: int = 0
+) -> dict[str, float]:
+    """Accuracy of what knows nothing: the most frequent category, the nearest name by TF-IDF, labels that are shuffled.
+
+    `texts` and `labels` are those of the conversations, of which the category's id is the label.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    names = [f"{each.name} {each.description}" for each in categories]
+    vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit([*texts, *names])
+    near = (vectors.transform(texts.to_list()) @ vectors.transform(names).T).toarray()
+    ids = np.array([each.id for each in categories])
+    found = np.where(near.max(axis=1) > 0, ids[near.argmax(axis=1)], "")
+    truth = labels.to_numpy()
+    shuffled = np.random.default_rng(seed).permutation(truth)
+    return {
+        "majority": float(labels.value_counts()["count"].max() / len(labels)),  # type: ignore[operator]
+        "tfidf": float((found == truth).mean()),
+        "shuffled": float((shuffled == truth).mean()),
+    }
