@@ -71,10 +71,10 @@ def scores(labelled: pl.DataFrame, by: str | None = None) -> pl.DataFrame:
                 "conversations": rows_of.height,
                 "accuracy": float(right.mean() or 0.0),  # type: ignore[arg-type]
                 "macro_f1": float(f1["f1"].mean() or 0.0),  # type: ignore[arg-type]
-                "weighted_f1": float((f1["f1"] * counts).sum() / counts.sum()),
+                "weighted_f1": float(np.average(f1["f1"].to_numpy(), weights=counts.to_numpy())),
             }
         )
-    return pl.DataFrame(rows, schema=({by: pl.String} if by else {}) | SCORES)
+    return pl.DataFrame(rows, schema={**({by: pl.String} if by else {}), **SCORES})
 
 
 def _f1(labelled: pl.DataFrame) -> pl.DataFrame:
@@ -139,7 +139,7 @@ def floors(
     truth = labels.to_numpy()
     shuffled = np.random.default_rng(seed).permutation(truth)
     return {
-        "majority": float(labels.value_counts()["count"].max() / len(labels)),  # type: ignore[operator]
+        "majority": float(labels.value_counts()["count"].to_numpy().max() / len(labels)),
         "tfidf": float((found == truth).mean()),
         "shuffled": float((shuffled == truth).mean()),
     }

@@ -28,7 +28,7 @@ REFUSED = 0.7
 TURNS = (0.55, 0.3, 0.15)
 """Shares of conversations with one, two and three requests of the user's."""
 
-LABELS = {
+LABELS: dict[str, pl.DataType | type[pl.DataType]] = {
     "conversation_id": pl.String,
     "language": pl.String,
     "category": pl.String,
@@ -92,17 +92,9 @@ def make_corpus(
         rows.append((identifier, account, started_at, language, messages))
         slots = [bound[name] for name in bank.subjects[kind, category, subcategory].slots if name in bound]
         labels.append((identifier, language, category, subcategory, also, slots, refused))
-    made = pl.DataFrame(
-        rows,
-        schema={
-            "conversation_id": pl.String,
-            "account": pl.String,
-            "started_at": RAW_CONVERSATIONS.schema["started_at"],
-            "language": pl.String,
-            "messages": RAW_CONVERSATIONS.schema["messages"],
-        },
-        orient="row",
-    )
+    columns = ("conversation_id", "account", "started_at", "language", "messages")
+    made = RAW_CONVERSATIONS.empty().select(columns)
+    made = pl.DataFrame(rows, schema=made.schema, orient="row")
     conversations = made.with_columns(
         pl.col("started_at").dt.date().alias("date"),
         pl.col("messages").list.len().cast(RAW_CONVERSATIONS.schema["turns"]).alias("turns"),
