@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from datetime import date
 
+import polars as pl
 from dagster import (
     AllPartitionMapping,
     AssetDep,
@@ -118,11 +119,14 @@ def _land(key: str, site: Site) -> Landing:
     home = site.settings.home
     records = row["records"].item() or 0
     is_landed = row["landed_at"].item() is not None
-    quarantined = site.warehouse.read(QUARANTINE, {"source": key})
+
+    def quarantined() -> pl.DataFrame:
+        return site.warehouse.read(QUARANTINE, {"source": key})
+
     if (is_landed or row["withdrawn_at"].item() is not None) and not unlanded_sources(
         site.warehouse, site.settings, [key]
     ):
-        before = landed_before(home, key, records=records, quarantined=quarantined)
+        before = landed_before(home, key, records=records, quarantined=quarantined())
         if before is not None:
             return before
     with quiet("landing", key), engine_time("landing"):
@@ -132,7 +136,7 @@ def _land(key: str, site: Site) -> Landing:
             if not (is_landed and can_land_again(home, key)):
                 raise
             closed = purged_days(site)
-            return land_again(key, site.settings, records=records, quarantined=quarantined, closed=closed)
+            return land_again(key, site.settings, records=records, quarantined=quarantined(), closed=closed)
 
 
 def _land_file(key: str, path: str, site: Site) -> Landing:

@@ -18,6 +18,7 @@ from rich.text import Text
 from clio_dagster.alerts.command import alerts
 from clio_dagster.embedding.protocol import MissingExtraError
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.layout import check_layout
 from clio_dagster.migrate_cli import migrate
 from clio_dagster.ops_cli import pause, resume, say_if_paused, storage, trim_history
 from clio_dagster.review_admin import failing
@@ -131,7 +132,7 @@ def dev(
 
     settings = _settings()
     home = prepare(settings)
-    _check_layout(settings)
+    check_layout(settings)
     os.environ.update(environment(settings))
     # Dagster imports from the current folder before anything else, and warns of a dagster.yaml there, such as
     # our template: in the home it finds neither another `assets` nor another dagster.yaml.
@@ -534,16 +535,6 @@ def _settings(**overrides: Any) -> Settings:
         raise CallError(str(error)) from None
 
 
-def _check_layout(settings: Settings) -> None:
-    """Refuse to make anything on a home that is laid out otherwise, or by a newer version."""
-    from clio_dagster.layout import check_layout
-
-    try:
-        check_layout(settings)
-    except SettingsError as error:
-        raise CallError(str(error)) from None
-
-
 def _estimate(settings: Settings, sources: Sequence[Path | str]) -> None:
     """What a run would cost, where Claude is the analyst."""
     from clio_dagster.home import prepare
@@ -600,7 +591,7 @@ def _work(settings: Settings, work: Callable[[Any, Any, Any], Any]) -> Any:
 
     started = time.perf_counter()
     prepare(settings)
-    _check_layout(settings)
+    check_layout(settings)
     with console.status("Loading Dagster"):
         from dagster import DagsterInstance
 

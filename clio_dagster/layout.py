@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,7 @@ def read_layout(settings: Settings) -> Layout | None:
     """The layout that the home has; None where none is noted, or nothing has landed. Raises SettingsError for a home of
     a newer version."""
     stored = _stored(settings.home)
-    if stored is None or not _has_landed(settings.home):
-        return None
-    return Layout(tuple(stored["languages"]), stored["timezone"])
+    return _noted(stored) if stored and _has_landed(settings.home) else None
 
 
 def write_layout(home: Path, layout: Layout, *, is_moving: bool = False) -> None:
@@ -67,10 +65,16 @@ def write_layout(home: Path, layout: Layout, *, is_moving: bool = False) -> None
 def layout_problem(settings: Settings) -> str | None:
     """Why nothing may be made under these settings, in words for whoever set them; None where all may."""
     try:
-        before = read_layout(settings)
-        stored = _stored(settings.home) or {}
+        stored = _stored(settings.home)
     except SettingsError as newer:
         return str(newer)
+    return _problem(settings, stored)
+
+
+def _problem(settings: Settings, stored: dict[str, Any] | None) -> str | None:
+    layout = Layout.of(settings)
+    if stored and _noted(stored) == layout and not stored.get("is_moving"):
+        return None  # at every step and tick: nothing more is looked at
     if gone := sorted(_landed_languages(settings.home) - {*settings.partition_languages}):
         return (
             f"CLIO_LANGUAGES has no {','.join(gone)} any more, in which conversations have landed and figures may be "
@@ -78,21 +82,21 @@ def layout_problem(settings: Settings) -> str | None:
         )
     if _migrating:
         return None
-    if stored.get("is_moving"):
+    if stored and stored.get("is_moving"):
         return "a migration of this home was cut off: `clio migrate --apply` goes on with it"
-    if before is None or not (changes := before.changes(Layout.of(settings))):
+    if not (stored and _has_landed(settings.home) and (changes := _noted(stored).changes(layout))):
         return None
     return f"{'; '.join(changes)}. `clio migrate` says what that moves, `clio migrate --apply` does it"
 
 
 def check_layout(settings: Settings) -> None:
     """Note the layout, where it is not the one that is noted. Raises SettingsError where nothing may be made."""
-    if problem := layout_problem(settings):
+    stored = _stored(settings.home)
+    if problem := _problem(settings, stored):
         raise SettingsError(problem)
-    if not _migrating and settings.home.is_dir():
-        layout, stored = Layout.of(settings), _stored(settings.home)
-        if stored is None or (tuple(stored["languages"]), stored["timezone"]) != astuple(layout):
-            write_layout(settings.home, layout)
+    layout = Layout.of(settings)
+    if not _migrating and settings.home.is_dir() and (stored is None or _noted(stored) != layout):
+        write_layout(settings.home, layout)
 
 
 @contextmanager
@@ -122,6 +126,10 @@ def _stored(home: Path) -> dict[str, Any] | None:
             f"this one knows {SCHEMA}): upgrade, or restore a backup from before"
         )
     return stored
+
+
+def _noted(stored: dict[str, Any]) -> Layout:
+    return Layout(tuple(stored["languages"]), stored["timezone"])
 
 
 def _has_landed(home: Path) -> bool:

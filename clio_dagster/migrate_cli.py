@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from clio_dagster.failures import CallError, StageError
-from clio_dagster.review_admin import settings_of_site
+from clio_dagster.layout import layout_problem
+from clio_dagster.ops_cli import opened
 from clio_dagster.terminal import bars, console
 
 
@@ -23,26 +24,12 @@ def migrate(
     Sources land again from their files, or from what they landed where a file is gone; what was published stays, and
     dates are made anew as after late files. Killed, it goes on when it is called again. See docs/cookbook.md.
     """
-    from clio_dagster.home import prepare
-
-    settings = settings_of_site()
-    if not settings.home.is_dir():
-        raise CallError(f"there is nothing in {settings.home}")
-    prepare(settings)
+    site, instance = opened()
     with console.status("Comparing what has landed"):
-        from dagster import DagsterInstance
-
-        from clio_dagster.layout import layout_problem
-        from clio_dagster.settings import SettingsError
-        from resources.site import Site
         from sensors import migration
 
-        site = Site(overrides={"home": settings.home})
-        try:
-            todo = migration.plan(site)
-        except SettingsError as newer:
-            raise CallError(str(newer)) from None
-        problem = layout_problem(settings)
+        todo = migration.plan(site)
+        problem = layout_problem(site.settings)
     if problem is not None and "clio migrate" not in problem:
         raise CallError(problem)
     if problem is None:
@@ -69,7 +56,7 @@ def migrate(
     from clio_dagster.definitions import build_definitions
     from clio_dagster.progress import listening
 
-    definitions, instance = build_definitions(), DagsterInstance.get()
+    definitions = build_definitions()
     with bars() as progress, listening(progress):
         failures = migration.migrate(definitions, instance, site, _say)
     if failures:

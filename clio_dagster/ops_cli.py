@@ -33,7 +33,7 @@ def pause(
     It holds over restarts. Runs that have been asked for go on; `clio run`, `clio backfill` and the UI still work.
     """
     with errors.status("Comparing fingerprints"):
-        site, instance = _opened()
+        site, instance = opened()
         from resources.pause import Pause
         from sensors.paused import told
         from sensors.standstill import at_work, pending, wait_for_standstill
@@ -56,7 +56,7 @@ def pause(
 
 def resume() -> None:
     """Ask for runs again. What has become due meanwhile is asked for at the next looks of the sensors."""
-    site, _instance = _opened()
+    site, _instance = opened()
     before = site.pauses.end()
     _say(f"Resumed; it was {before}" if before else "It was not paused.")
 
@@ -73,7 +73,7 @@ def storage(
 
     from resources.home_size import databases, parts
 
-    settings = _home()
+    settings = settings_of_home()
     found, elsewhere = parts(settings.home), databases(settings)
     total, free = sum(part.size for part in found), shutil.disk_usage(settings.home).free
     if as_json:
@@ -95,7 +95,7 @@ def storage(
 
 def trim_history(dry_run: bool, today: datetime | None = None) -> None:
     """The end of `clio purge`: finished runs of Dagster's that are past their time, removed or told."""
-    site, instance = _opened()
+    site, instance = opened()
     from resources.home_size import compact
     from sensors.history import past_their_time
     from sensors.history import trim_history as trim
@@ -133,11 +133,11 @@ def say_if_paused(site: Any) -> None:
         errors.print(Text(_sentence(problem), "bold yellow"), soft_wrap=True)
 
 
-def _opened() -> tuple[Any, Any]:
+def opened() -> tuple[Any, Any]:
     """The site and its Dagster instance. Raises CallError where there is none."""
     from clio_dagster.home import prepare
 
-    settings = _home()
+    settings = settings_of_home()
     prepare(settings)
     from dagster import DagsterInstance
 
@@ -146,7 +146,8 @@ def _opened() -> tuple[Any, Any]:
     return Site(overrides={"home": settings.home}), DagsterInstance.get()
 
 
-def _home() -> Settings:
+def settings_of_home() -> Settings:
+    """The site's settings. Raises CallError where there is no home."""
     settings = settings_of_site()
     if not settings.home.is_dir():
         raise CallError(f"there is nothing in {settings.home}")

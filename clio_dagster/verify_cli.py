@@ -11,8 +11,8 @@ import typer
 from rich.text import Text
 
 from clio_dagster.failures import CallError, StageError
+from clio_dagster.ops_cli import settings_of_home
 from clio_dagster.progress import listening
-from clio_dagster.review_admin import settings_of_site
 from clio_dagster.terminal import bars, console, errors
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def verify(
     Tables, landed files, releases, the ledger and Dagster's databases. With `--mend`, what can be made again is
     forgotten, so that the next `clio run` makes it; what stands nowhere else is never thrown away.
     """
-    settings = settings_of_site()
-    if not settings.home.is_dir():
-        raise CallError(f"there is nothing in {settings.home}")
+    settings = settings_of_home()
     if backup is not None and not (mend and backup.is_dir()):
         raise CallError("--backup goes with --mend, and names a folder")
     found = _found(settings, is_quiet=as_json)

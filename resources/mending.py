@@ -14,7 +14,7 @@ from pathlib import Path
 from clio_dagster.conversations.landed import receipt_path
 from clio_dagster.release.read import MANIFEST
 from clio_dagster.settings import Settings
-from clio_dagster.tables import QUARANTINE, RELEASES, Table
+from clio_dagster.tables import QUARANTINE, RELEASES
 from resources.contracts import contracts
 from resources.duckdb_warehouse import DuckDBWarehouse
 from resources.integrity import LEDGER, Cure, Cures, Problem, digest_of, place_of_table
@@ -171,6 +171,5 @@ def _publish(site: Site, problem: Problem, result: Mended) -> None:
     if problem.cure == Cure.BACKUP:
         result.left.append(problem)
         return
-    table: Table = RELEASES
-    site.warehouse.forget([(table, {"date": problem.table})])
+    site.warehouse.forget([(RELEASES, {"date": problem.table})])
     result.done.append(f"the release of {problem.table} is written again")

@@ -6,8 +6,6 @@ What a conversation says of its language is not landed, so that one which has a 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -20,10 +18,10 @@ import pyarrow.parquet as pq
 from clio_dagster.conversations.chunks import Chunks, SliceKey, write_chunk
 from clio_dagster.conversations.helpers import chunk_path
 from clio_dagster.conversations.landed import read_receipt, slice_path
-from clio_dagster.conversations.landing import Landing, source_lock
+from clio_dagster.conversations.landing import Landing, staging_folder
 from clio_dagster.conversations.languages import READ_CHARACTERS, identify
 from clio_dagster.conversations.messages import USER
-from clio_dagster.conversations.slices import commit, cut_slices, row_hashes
+from clio_dagster.conversations.slices import commit, cut_slices, hashes_of
 from clio_dagster.retention import PAST_RETENTION
 from clio_dagster.settings import Settings
 from clio_dagster.tables import QUARANTINE, RAW_CONVERSATIONS
@@ -50,26 +48,17 @@ def land_again(
     more. To be called where `can_land_again`.
     """
     home = settings.home
-    with source_lock(home, key):
-        below = home / "landing" / ".staging" / key
-        shutil.rmtree(below, ignore_errors=True)
-        below.mkdir(parents=True, mode=0o700)
-        try:
-            folder = Path(tempfile.mkdtemp(dir=below))
-            for name in ("chunks", "slices", "scratch"):
-                (folder / name).mkdir(mode=0o700)
-            characters, refused = Counter[SliceKey](), Counter[str]()
-            for number, frame in enumerate(_rows(home, key)):
-                placed = _placed(frame, settings)
-                early, late = placed["date"] < settings.start_date, placed["date"].is_in(list(closed))
-                refused.update({BEFORE_START: int(early.sum()), PAST_RETENTION: int((late & ~early).sum())})
-                kept = placed.filter(~early & ~late)
-                if not kept.is_empty():
-                    characters.update(write_chunk(_staged(kept), chunk_path(folder / "chunks", number)))
-            slices = _cut(folder, key, settings.threads, characters)
-            commit(home, key, folder / "slices", slices)
-        finally:
-            shutil.rmtree(below, ignore_errors=True)
+    with staging_folder(home, key) as folder:
+        characters, refused = Counter[SliceKey](), Counter[str]()
+        for number, frame in enumerate(_rows(home, key)):
+            placed = _placed(frame, settings)
+            early, late = placed["date"] < settings.start_date, placed["date"].is_in(list(closed))
+            refused.update({BEFORE_START: int(early.sum()), PAST_RETENTION: int((late & ~early).sum())})
+            kept = placed.filter(~early & ~late)
+            if not kept.is_empty():
+                characters.update(write_chunk(_staged(kept), chunk_path(folder / "chunks", number)))
+        slices = _cut(folder, key, settings.threads, characters)
+        commit(home, key, folder / "slices", slices)
     return Landing(
         source=key,
         records=records,
@@ -112,10 +101,7 @@ def _placed(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
 def _staged(rows: pl.DataFrame) -> pl.DataFrame:
     """With what a landing stages beside the rows: their place, hash and length."""
-    messages = ([(each["role"], each["text"]) for each in listed] for listed in rows["messages"].to_list())
-    hashes = row_hashes(
-        rows["conversation_id"], rows["account"], rows["started_at"], messages, rows["flagged"]
-    )
+    hashes = hashes_of(rows.to_dict(as_series=False))
     return rows.with_columns(
         pl.lit(0, pl.Int64).alias("place"),
         pl.Series("row_hash", hashes, dtype=pl.Binary),

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
 from clio_dagster.conversations.landed import HASH_KEY, DamagedFile, read_receipt, slice_path
-from clio_dagster.conversations.slices import row_hashes
+from clio_dagster.conversations.slices import hashes_of
 
 Row = Mapping[str, Any]
 """A slice as a receipt names it (slices.SLICES_SCHEMA)."""
@@ -45,7 +45,7 @@ def damage_of(home: Path, key: str, row: Row, *, is_purged: bool) -> str | None:
                 columns = file.read_row_group(group).to_pydict()
                 rows += len(columns["conversation_id"])
                 if not is_purged:
-                    digest.update(b"".join(_hashes(columns)))
+                    digest.update(b"".join(hashes_of(columns)))
     except FileNotFoundError:
         return "its file is missing"
     # Damage is met at any layer, as an error of Arrow, of the system, or of a value that is none.
@@ -56,10 +56,3 @@ def damage_of(home: Path, key: str, row: Row, *, is_purged: bool) -> str | None:
     if not is_purged and digest.hexdigest() != stored:
         return "its conversations are not those that were landed"
     return None
-
-
-def _hashes(columns: Mapping[str, list[Any]]) -> list[bytes]:
-    messages = ([(each["role"], each["text"]) for each in listed] for listed in columns["messages"])
-    return row_hashes(
-        columns["conversation_id"], columns["account"], columns["started_at"], messages, columns["flagged"]
-    )

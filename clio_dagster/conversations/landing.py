@@ -18,6 +18,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from datetime import date as Date
@@ -99,6 +100,23 @@ def source_lock(home: Path, key: str) -> FileLock:
     return FileLock(staging / f"{key}.lock", is_singleton=True)
 
 
+@contextmanager
+def staging_folder(home: Path, key: str) -> Iterator[Path]:
+    """Where a source is staged under its lock: a folder with `chunks`, `slices` and `scratch`, gone at the end."""
+    with source_lock(home, key):
+        below = home / "landing" / ".staging" / key
+        shutil.rmtree(below, ignore_errors=True)
+        below.mkdir(parents=True, mode=0o700)
+        try:
+            # A folder that no other landing has: what outlives a killed one for a moment cannot write into the next.
+            folder = Path(tempfile.mkdtemp(dir=below))
+            for name in ("chunks", "slices", "scratch"):
+                (folder / name).mkdir(mode=0o700)
+            yield folder
+        finally:
+            shutil.rmtree(below, ignore_errors=True)
+
+
 def land(
     path: Path,
     *,
@@ -116,19 +134,9 @@ def land(
     `on_progress` is called with the bytes of the file read so far and its size. Raises NotConversations where
     the file holds no conversations at all; whatever else is wrong with it becomes a row of the quarantine.
     """
-    with source_lock(settings.home, key):
-        below = settings.home / "landing" / ".staging" / key
-        shutil.rmtree(below, ignore_errors=True)
-        below.mkdir(parents=True, mode=0o700)
-        try:
-            # A folder that no other landing has: what outlives a killed one for a moment cannot write into the next.
-            folder = Path(tempfile.mkdtemp(dir=below))
-            for name in ("chunks", "slices", "scratch"):
-                (folder / name).mkdir(mode=0o700)
-            rules = Rules(settings, datetime.now(UTC), erased or {}, frozenset(closed))
-            return _Pass(path, key, folder, rules).run(on_progress)
-        finally:
-            shutil.rmtree(below, ignore_errors=True)
+    with staging_folder(settings.home, key) as folder:
+        rules = Rules(settings, datetime.now(UTC), erased or {}, frozenset(closed))
+        return _Pass(path, key, folder, rules).run(on_progress)
 
 
 def readable(path: Path, settings: Settings, now: datetime) -> Iterator[ValidRecord]:

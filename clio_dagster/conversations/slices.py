@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,14 @@ def row_hashes(
     said = zip(started_at, (list(map(list, listed)) for listed in messages), flagged, strict=True)
     rows = zip(ids, accounts, said, strict=True)
     return [hashlib.sha256(orjson.dumps(row)).digest() for row in rows]
+
+
+def hashes_of(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
+    """`row_hashes` of rows as they are landed, by the columns of tables.RAW_CONVERSATIONS; a message has two fields."""
+    messages = ([(each["role"], each["text"]) for each in listed] for listed in columns["messages"])
+    return row_hashes(
+        columns["conversation_id"], columns["account"], columns["started_at"], messages, columns["flagged"]
+    )
 
 
 def cut_slices(parts: Iterator[pl.DataFrame], folder: Path, key: str) -> pl.DataFrame:
@@ -173,12 +181,7 @@ def _without(path: Path, accounts: Collection[str], staged: Path, known: str) ->
     left = table.filter((~is_theirs.fill_null(False)).to_arrow())
     if left.num_rows == table.num_rows or not left.num_rows:
         return left.num_rows, stored
-    columns = {name: left.column(name).to_pylist() for name in left.column_names}
-    messages = ([(each["role"], each["text"]) for each in listed] for listed in columns["messages"])
-    hashes = row_hashes(
-        columns["conversation_id"], columns["account"], columns["started_at"], messages, columns["flagged"]
-    )
-    content_hash = hashlib.sha256(b"".join(hashes)).hexdigest()
+    content_hash = hashlib.sha256(b"".join(hashes_of(left.to_pydict()))).hexdigest()
     staged.mkdir(parents=True, exist_ok=True, mode=0o700)
     with pq.ParquetWriter(
         staged / path.name, left.schema, compression="zstd", write_page_checksum=True
