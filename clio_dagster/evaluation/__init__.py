@@ -1,5 +1,8 @@
-"""Attacks of our own on the pipeline: `clio evaluate privacy`.
+"""What the pipeline promises, measured on made-up conversations: `clio evaluate`.
 
-Each module is one attack of docs/attacks.md, run against the engine's own stages in memory; nothing of a site is
-read or written. `pipeline` runs the stages, `analysts` holds the models that nobody should trust, `report` prints.
+Two parts that share `pipeline`, which runs the engine's stages in memory; nothing of a site's is read.
+
+Attacks (`clio evaluate privacy`, docs/attacks.md): one module an attack, `analysts` holds the models that nobody should
+trust, `run` calls them, `report` prints. The paper's own validations (docs/evaluation.md): `corpora` are what
+is read, `given` takes them through the engine once, `sections` has a module for each thing that is measured.
 """

@@ -177,13 +177,18 @@ def conversations(
 def read(raw: pl.DataFrame, analyst: Analyst, site: Site) -> tuple[pl.DataFrame, np.ndarray, pl.DataFrame]:
     """Facets of those that were read, their vectors row by row, and tables.FACETS of all."""
     everything = facets_of(raw, analyst)
+    return *embed(everything, site), everything
+
+
+def embed(everything: pl.DataFrame, site: Site) -> tuple[pl.DataFrame, np.ndarray]:
+    """Of tables.FACETS, the rows that were read, and their vectors row by row."""
     embedded = pl.concat(vectors_of(everything, site.embedder))
     facets = (
         embedded.select("conversation_id", "date", "language", "vector")
         .join(everything, on=["conversation_id", "date", "language"], how="inner", maintain_order="left")
         .sort("conversation_id", "date", "language")
     )
-    return facets.drop("vector"), facets["vector"].to_numpy(), everything
+    return facets.drop("vector"), facets["vector"].to_numpy()
 
 
 def find(
