@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
 from clio_dagster.evaluation.sections import reconstruction
 
@@ -48,13 +49,15 @@ def sections_of(given: Given, names: Sequence[str] = ()) -> Iterator[Section]:
 
 
 def made_by(given: Given) -> dict[str, Any]:
-    """Date, analyst, embedder, seed, size and versions."""
+    """Date, analyst with its models and prompts, settings, embedder, size, seed, corpora and versions."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "analyst": f"{given.analyst.name} {given.analyst.version}",
+        **identity(given.analyst, given.site.settings),
         "embedder": f"{given.site.embedder.name} {given.site.embedder.version}",
         "conversations": given.conversations,
         "seed": given.seed,
+        "corpora": corpora_digest(),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
