@@ -27,8 +27,8 @@ wrote this page: no figure on it was typed. `clio evaluate --help` says how, `cl
 """.strip()
 
 OFFLINE = (
-    "**Offline analyst on synthetic text**, but for sections that name their own: the paper's figures, where they stand "
-    "beside, are Claude's."
+    "**Offline analyst on synthetic text**, but for sections that name their own text: the paper's figures, where they "
+    "stand beside, are Claude's."
 )
 
 
@@ -130,7 +130,7 @@ def _cell(value: Any) -> str:
 def _entry(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_entry(each)}" for name, each in value.items()) or "defaults"
-    return _text(str(value))
+    return _cell(value)
 
 
 def _text(value: str) -> str:

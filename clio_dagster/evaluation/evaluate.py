@@ -14,6 +14,7 @@ from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
 from clio_dagster.evaluation.sections import reconstruction
+from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "reconstruction": reconstruction.section,
@@ -44,8 +45,10 @@ def evaluate(given: Given, names: Sequence[str] = ()) -> Evaluation:
 
 def sections_of(given: Given, names: Sequence[str] = ()) -> Iterator[Section]:
     """Each section as soon as it is made."""
-    for make in [SECTIONS[name] for name in names or SECTIONS]:
-        yield make(given)
+    for name, make in [(name, SECTIONS[name]) for name in names or SECTIONS]:
+        with track(f"evaluating: {name}", None):
+            section = make(given)
+        yield section
 
 
 def made_by(given: Given) -> dict[str, Any]:
