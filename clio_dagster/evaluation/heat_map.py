@@ -46,5 +46,5 @@ def _cell(x: int, y: int, share: float, what: str) -> str:
     ink = "#fff" if share >= WHITE_FROM else "#18181b"
     return (
         f'{box}<text x="{x + CELL / 2:g}" y="{y + 19}" text-anchor="middle" font-size="11" fill="{ink}" '
-        f'pointer-events="none">{share:.0%}</text>'.replace("%<", "<")
+        f'pointer-events="none">{100 * share:.0f}</text>'
     )

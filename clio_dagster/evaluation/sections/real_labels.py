@@ -80,9 +80,7 @@ def section(given: Given) -> Section:
     tables = {"Supervised": pl.concat(supervised, how="diagonal"), **tables}
     if founds:
         tables |= {
-            "Supervised, by language": pl.concat(
-                [found.by_language() for found in founds if found.labelled["language"].n_unique() > 1]
-            ),
+            "Supervised, by language": pl.concat([found.by_language() for found in founds]),
             "Base clusters against labels": pl.DataFrame(
                 [{"set": found.name, **found.agreement} for found in founds]
             ),
