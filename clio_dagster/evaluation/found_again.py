@@ -63,11 +63,15 @@ class Found:
         """Rows in a language that the embedder knows."""
         return self.labelled.filter(pl.col("language").is_in(self.languages))
 
+    @property
+    def english(self) -> pl.DataFrame:
+        return self.labelled.filter(language="en")
+
     def over(self) -> dict[str, pl.DataFrame]:
         """Rows over the embedder's languages, over English and over all, where there are several languages."""
         if self.labelled["language"].n_unique() == 1:
             return {ALL: self.labelled}
-        return {KNOWN: self.known, ENGLISH: self.labelled.filter(language="en"), ALL: self.labelled}
+        return {KNOWN: self.known, ENGLISH: self.english, ALL: self.labelled}
 
     def floors(self, rows: pl.DataFrame) -> dict[str, float]:
         """Accuracy of what needs no Clio, over `rows` of `labelled`; nan where there are none."""
@@ -124,23 +128,28 @@ class Found:
             shares[ids.index(category), ids.index(found) if found else len(ids)] = share
         return names, [*names, "none"], shares
 
-    def bar(self, what: str, at_least: float | None = None) -> Bar:
-        """Accuracy over the languages that the embedder knows, with its interval and hits."""
-        rows = self.known
-        hit = (pl.col("category") == pl.col("found")).fill_null(value=False)
-        return Bar(
-            what,
-            float(scores(rows)["accuracy"][0]) if rows.height else math.nan,
-            at_least=at_least,
-            n=rows.height,
-            interval=interval(rows, seed=self.seed),
-            hits=rows.select("conversation_id", hit.alias("hit")),
-        )
+    def bar(self, what: str, at_least: float | None = None, over: pl.DataFrame | None = None) -> Bar:
+        """Accuracy with its interval and hits over `over`, rows of `labelled`: `known` unless they are given."""
+        rows = self.known if over is None else over
+        return accuracy_bar(what, rows, at_least, self.seed)
 
     def _told(self) -> pl.DataFrame:
         """As `known`, with names for categories."""
         names = {each.id: each.name for each in self.categories}
         return self.known.with_columns(pl.col("category", "found").replace(names))
+
+
+def accuracy_bar(what: str, labelled: pl.DataFrame, at_least: float | None, seed: int) -> Bar:
+    """The accuracy of rows with `conversation_id`, `cluster_id`, `category` and `found`; nan where there are none."""
+    hit = (pl.col("category") == pl.col("found")).fill_null(value=False)
+    return Bar(
+        what,
+        float(scores(labelled)["accuracy"][0]) if labelled.height else math.nan,
+        at_least=at_least,
+        n=labelled.height,
+        interval=interval(labelled, seed=seed),
+        hits=labelled.select("conversation_id", hit.alias("hit")),
+    )
 
 
 def find_again(

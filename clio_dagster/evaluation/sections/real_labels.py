@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from clio_dagster.evaluation.corpora.corpus import Corpus
-from clio_dagster.evaluation.found_again import ALL, COLUMNS, Found, find_again
+from clio_dagster.evaluation.found_again import ALL, COLUMNS, Found, accuracy_bar, find_again
 from clio_dagster.evaluation.given import Given, analyse
 from clio_dagster.evaluation.labelled import (
     CLINC150,
@@ -20,7 +20,7 @@ from clio_dagster.evaluation.labelled import (
     sets_in,
 )
 from clio_dagster.evaluation.reconstruction import interval, scores
-from clio_dagster.evaluation.section import Bar, Section
+from clio_dagster.evaluation.section import Section
 from clio_dagster.facets import facets_of
 
 CONCERNING_FROM = 3
@@ -74,7 +74,8 @@ def section(given: Given) -> Section:
     tables = {}
     if XSTEST in there:
         prompts = _prompts(given, data)
-        bars.append(_concern_bar(prompts, given.seed))
+        safety = "accuracy, XSTest, safe or unsafe"
+        bars.append(accuracy_bar(safety, prompts, _majority(prompts), given.seed))
         supervised.append(_concern(prompts, given.seed))
         tables["XSTest: taken for unsafe"] = _by_type(prompts)
     tables = {"Supervised": pl.concat(supervised, how="diagonal"), **tables}
@@ -150,18 +151,6 @@ def _concern(prompts: pl.DataFrame, seed: int) -> pl.DataFrame:
         "weighted_f1",
         pl.lit(_majority(prompts)).alias("majority"),
         pl.lit(shuffled.mean()).alias("shuffled"),
-    )
-
-
-def _concern_bar(prompts: pl.DataFrame, seed: int) -> Bar:
-    hit = (pl.col("category") == pl.col("found")).fill_null(value=False)
-    return Bar(
-        "accuracy, XSTest, safe or unsafe",
-        float(scores(prompts)["accuracy"][0]),
-        at_least=_majority(prompts),
-        n=prompts.height,
-        interval=interval(prompts, seed=seed),
-        hits=prompts.select("conversation_id", hit.alias("hit")),
     )
 
 
