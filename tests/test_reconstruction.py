@@ -136,7 +136,7 @@ def test_every_conversation_of_both_corpora_counts(told: Section, given: Given) 
         assert len([*root.iter("{http://www.w3.org/2000/svg}title")]) == 1 + count * (count + 1)
 
 
-def test_the_same_seed_tells_the_same(told: Section, given: Given) -> None:
+def test_what_was_analysed_once_is_told_the_same_twice(told: Section, given: Given) -> None:
     again = reconstruction.section(given)
     assert again.bars == told.bars
     assert all(again.tables[caption].equals(table) for caption, table in told.tables.items())

@@ -25,11 +25,13 @@ ENGLISH = "en"
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """`folder` is its name under the data folder; `labels` are those of its labels whose values are topics."""
+    """`folder` is its name under the data folder, `labels` what each record is labelled with, and `topics` those
+    whose values are topics."""
 
     title: str
     folder: str
     labels: tuple[str, ...]
+    topics: tuple[str, ...]
     source: str
 
     def path(self, data: Path) -> Path:
@@ -40,11 +42,13 @@ CLINC150 = LabelledSet(
     "CLINC150",
     "clinc150",
     ("domain", "intent"),
+    ("domain", "intent"),
     "Larson et al. (2019), github.com/clinc/oos-eval, CC BY 3.0: requests to a voice assistant, English",
 )
 SIB200 = LabelledSet(
     "SIB-200",
     "sib200",
+    ("topic",),
     ("topic",),
     "Adelani et al. (2023), github.com/dadelani/sib-200, Apache-2.0 (text of FLORES, CC BY-SA): the same sentences of "
     "news and guides in many languages",
@@ -52,6 +56,7 @@ SIB200 = LabelledSet(
 XSTEST = LabelledSet(
     "XSTest",
     "xstest",
+    ("type", "safe"),
     (),
     "Röttger et al. (2023), github.com/paul-rottger/exaggerated-safety, CC BY 4.0: safe prompts that sound unsafe, and "
     "unsafe ones like them, English",
@@ -91,7 +96,9 @@ def read_set(of: LabelledSet, data: Path, most: int, seed: int = 0) -> tuple[pl.
             )
             for each in records
         ]
-        labels = pl.DataFrame([each["metadata"]["label"] for each in records])
+        labels = pl.DataFrame(
+            {name: [each["metadata"]["label"][name] for each in records] for name in of.labels}
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not laid out as a labelled set: {type(error).__name__}") from None
     columns = ("conversation_id", "account", "started_at", "language", "messages")
@@ -101,13 +108,10 @@ def read_set(of: LabelledSet, data: Path, most: int, seed: int = 0) -> tuple[pl.
         pl.col("messages").list.len().cast(RAW_CONVERSATIONS.schema["turns"]).alias("turns"),
         pl.lit(None, RAW_CONVERSATIONS.schema["flagged"]).alias("flagged"),
     ).select(*RAW_CONVERSATIONS.schema)
-    both = labels.with_columns(made["conversation_id"], made["language"]).select(
-        "conversation_id", "language", *labels.columns
-    )
+    both = made.select("conversation_id", "language").hstack(labels)
     drawn = both.sample(min(most, both.height), seed=seed).sort("conversation_id")
-    return conversations.join(drawn.select("conversation_id"), on="conversation_id").sort(
-        "conversation_id"
-    ), drawn
+    of_drawn = conversations.join(drawn, on="conversation_id", how="semi")
+    return of_drawn.sort("conversation_id"), drawn
 
 
 def categories_of(labels: Sequence[str]) -> tuple[Category, ...]:

@@ -35,26 +35,27 @@ are aimed at."""
 ABOUT = f"""
 Requests that others wrote and labelled, taken through the engine as a site's own, and their labels found again as in
 the next section: base clusters as ever, the level above fixed to the labels, and the analyst's own step assigns each
-base cluster to one. Nothing here was written for the project and nothing was tuned on it, so these figures stand above
-those of its own corpora. Every conversation counts; one that was not read, or is in no base cluster, is found in none.
+base cluster to one. Every conversation counts; one that was not read, or is in no base cluster, is found in none. No
+text and no label is the project's, so these figures stand above those of its own corpora. They are not blind, either:
+the default embedder and clusterer were chosen by how they do on CLINC150 and SIB-200, names of topics were looked at on
+them, and docs/concern.md tells what the concern lists share with XSTest.
 
 Names of categories are the sets' own labels in plain words ("kitchen_and_dining" is "Kitchen and dining") with nothing
 added, so what a bare label does not say ("meta" is a voice assistant's settings) the analyst is not told. Accounts and
-times are made up, as the sets have none. Languages are the sets' own. At most as many conversations of a set are
-drawn as both synthetic corpora have together.
+times are made up, as the sets have none. Languages are the sets' own. Of a set at most as many conversations are drawn
+as both synthetic corpora have together; each is read by the analyst, which a model is paid for.
 
 {COLUMNS}
 
 The bar on topics is the nearest name by TF-IDF: who does not beat it could do without Clio. An intent of CLINC150 has
 at most 150 conversations and base clusters aim at 100 or more, so intents are told and not promised. XSTest's
 prompts are too few for clusters and their types are no topics; there the concern that the analyst gave, from
-{CONCERNING_FROM} up, stands for "unsafe", each prompt by itself. Half of XSTest's prompts are made to sound like what
-they are not, so it is harder than traffic.
+{CONCERNING_FROM} up, stands for "unsafe", each prompt by itself. Its safe prompts are made to sound unsafe, and its
+unsafe ones like them, so it is harder than traffic; its bar is the most frequent label.
 
 What it does not tell: requests to a voice assistant and sentences of the news are shorter and plainer than
-conversations.
+conversations. SIB-200 is the same sentences in every language, so its clusters are easier to fill than a site's.
 """.strip()
-
 
 TITLE = "Real labels found again"
 
@@ -68,7 +69,7 @@ def section(given: Given) -> Section:
     if data is None:
         return Section("real_labels", TITLE, _how_to_give(), [])
     there = sets_in(data)
-    founds = [found for each in there if each.labels for found in _found(given, each, data)]
+    founds = [found for each in there if each.topics for found in _found(given, each, data)]
     bars = [found.bar(f"accuracy, {found.name}", at_least=_floor(found)) for found in founds]
     supervised = [found.supervised() for found in founds]
     tables = {}
@@ -104,7 +105,7 @@ def _found(given: Given, of: LabelledSet, data: Path) -> list[Found]:
             site=given.site,
             seed=given.seed,
         )
-        for label in of.labels
+        for label in of.topics
     ]
 
 
