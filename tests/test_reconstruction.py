@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -41,7 +42,9 @@ def told(given: Given) -> Section:
     return reconstruction.section(given)
 
 
-def rows_of(truth: list[str], found: list[str | None], clusters: list[int | None]) -> pl.DataFrame:
+def rows_of(
+    truth: Sequence[str], found: Sequence[str | None], clusters: Sequence[int | None]
+) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "conversation_id": [f"c{number}" for number in range(len(truth))],
