@@ -84,13 +84,20 @@ def test_one_compared_with_itself_shows_nothing_and_with_a_better_one_fails(plac
     assert same.exit_code == 0
     assert {row["verdict"] for row in json.loads(same.stdout)["bars"]} == {"no difference seen"}
     made = load(kept(place.home)[0])
-    first, *others = made.sections[0].bars
+    first = made.sections[0].bars[0]
     assert first.hits is not None
-    every = replace(first, value=1.0, hits=first.hits.with_columns(pl.lit(value=True).alias("hit")))
-    better = replace(made.sections[0], bars=[every, *others])
-    earlier = place.folder / "earlier"
-    save(replace(made, sections=[better], made_by=made.made_by | {"analyst": "another"}), earlier)
-    found = called(place.folder, "compare", str(earlier), "latest")
+    single = first.hits.select("conversation_id", "hit")  # so few base clusters prove nothing
+    every = single.with_columns(pl.lit(value=True).alias("hit"))
+    folders = [str(place.folder / name) for name in ("earlier", "later")]
+    for folder, analyst, bar in zip(
+        folders,
+        ("one", "another"),
+        (replace(first, value=1.0, hits=every), replace(first, hits=single)),
+        strict=True,
+    ):
+        section = replace(made.sections[0], bars=[bar])
+        save(replace(made, sections=[section], made_by=made.made_by | {"analyst": analyst}), Path(folder))
+    found = called(place.folder, "compare", *folders)
     assert isinstance(found.exception, StageError)
     assert str(found.exception) == f"1 figures are worse: reconstruction: {first.what}"
     assert "analyst" in found.stdout and "another" in found.stdout
