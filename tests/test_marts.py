@@ -283,7 +283,9 @@ def test_p_value_is_that_of_accounts_with_their_cap_and_of_the_noise_on_counts(
     write(warehouse, AUDITED_SUMMARIES, DAY, [node("0-1", topic="rain")])
     cells = language_cells("", whole, es=base) + language_cells("rain", size, es=count)
     write(warehouse, PUBLISHED_CELLS, DAY, cells)
-    found = built(warehouse, "topic_languages", account_cap=cap, noise_variance=2 * scale**2)["p_value"].item()
+    found = built(warehouse, "topic_languages", account_cap=cap, noise_variance=2 * scale**2)[
+        "p_value"
+    ].item()
     share, rest, pooled = count / size, (base - count) / (whole - size), base / whole
     weight = 1 / size + 1 / (whole - size)
     noise = (pooled * weight) ** 2 + (1 + pooled**2) / (whole - size) ** 2

@@ -12,10 +12,11 @@ from typing import Any
 
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import reconstruction
+from clio_dagster.evaluation.sections import over_representation, reconstruction
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "reconstruction": reconstruction.section,
+    "over_representation": over_representation.section,
 }
 """By name, in the order of the document."""
 

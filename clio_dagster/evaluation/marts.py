@@ -34,7 +34,9 @@ class Memory:
         self._connection.unregister("given")
 
     def create_missing(self, tables: Iterable[Table]) -> None:
-        known = {name for (name,) in self._connection.execute("select table_name from duckdb_tables()").fetchall()}
+        known = {
+            name for (name,) in self._connection.execute("select table_name from duckdb_tables()").fetchall()
+        }
         for table in tables:
             if table.name not in known:
                 self.write(table, table.empty())

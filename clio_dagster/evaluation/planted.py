@@ -18,6 +18,9 @@ from clio_dagster.privacy.accounts import owner
 from clio_dagster.privacy.cells import ALL_TOPICS
 from clio_dagster.tables import COUNTED_CONVERSATIONS
 
+TRUTH = {"topic": pl.String, "language": pl.String, "lift": pl.Float64, "expected": pl.Float64}
+"""Columns of what is true of a draw, a row for each topic and language; `expected` conversations."""
+
 TRIES = 200
 """How often topics and languages are drawn until they can bear the effects."""
 
@@ -66,7 +69,9 @@ class Crowd:
         """Conversations of each topic (rows) that each of `owners` (columns) counts."""
         places = pl.DataFrame({"topic": self.topics}).with_row_index("row")
         columns = self.owners.select("owner").with_row_index("column")
-        counts = self._placed.group_by("topic", "owner").len().join(places, on="topic").join(columns, on="owner")
+        counts = (
+            self._placed.group_by("topic", "owner").len().join(places, on="topic").join(columns, on="owner")
+        )
         found = np.zeros((len(self.topics), self.owners.height))
         found[counts["row"].to_numpy(), counts["column"].to_numpy()] = counts["len"].to_numpy()
         return found
@@ -81,7 +86,9 @@ class Crowd:
     def times(self, copies: int) -> Crowd:
         """As many accounts again, each like one of these."""
         parts = [
-            self.counted.with_columns(pl.format("{}#{}", pl.col(name), pl.lit(copy)) for name in ("owner", "account"))
+            self.counted.with_columns(
+                pl.format("{}#{}", pl.col(name), pl.lit(copy)) for name in ("owner", "account")
+            )
             for copy in range(copies)
         ]
         return Crowd(pl.concat(parts))
@@ -115,7 +122,7 @@ def permuted(crowd: Crowd, rng: np.random.Generator) -> pl.DataFrame:
 def planned(crowd: Crowd, lifts: Sequence[float], rng: np.random.Generator) -> list[Plant]:
     """A topic and a language for each lift, no topic and no language twice; fewer where the crowd bears no more.
 
-    Topics are drawn among all levels, languages evenly.
+    `lifts` are at least 1. Topics are drawn among all levels, languages evenly.
     """
     everything = crowd.weights[crowd.topics.index(ALL_TOPICS)]
     touched = (crowd.weights > 0) @ everything / everything.sum()
@@ -128,8 +135,12 @@ def planned(crowd: Crowd, lifts: Sequence[float], rng: np.random.Generator) -> l
                 Plant(str(topic), crowd.languages[place], lift)
                 for topic, place, lift in zip(chosen, spoken, lifts, strict=False)
             ]
-            most = sum(max(plant.lift, 1.0) * crowd.rates[place] for plant, place in zip(plants, spoken, strict=True))
-            if most < 1 and all(plant.lift * touched[crowd.topics.index(plant.topic)] <= 1 for plant in plants):
+            most = sum(
+                max(plant.lift, 1.0) * crowd.rates[place] for plant, place in zip(plants, spoken, strict=True)
+            )
+            if most < 1 and all(
+                plant.lift * touched[crowd.topics.index(plant.topic)] <= 1 for plant in plants
+            ):
                 return plants
     return []
 
@@ -137,11 +148,11 @@ def planned(crowd: Crowd, lifts: Sequence[float], rng: np.random.Generator) -> l
 def planted(
     crowd: Crowd, plants: Sequence[Plant], rng: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Conversations whose accounts speak as the plants say, and the truth: topic, language, lift, expected.
+    """Conversations whose accounts speak as the plants say, and TRUTH.
 
     An account that has part in a plant's topic speaks its language with `lift` times the language's rate, any other
     with what keeps the rate; what is left goes to the other languages as they are spoken. All that is in a topic comes
-    from accounts that have part in it, so the lift is exact. `expected`: conversations.
+    from accounts that have part in it, so the lift is exact.
     """
     everything = crowd.topics.index(ALL_TOPICS)
     total = crowd.weights[everything].sum()
@@ -160,16 +171,20 @@ def planted(
     return crowd.speaking(np.array(crowd.languages)[drawn].tolist()), _truth(crowd, crowd.weights @ chances)
 
 
+def even(crowd: Crowd) -> pl.DataFrame:
+    """TRUTH where no topic has anything to do with any language."""
+    return _truth(crowd, crowd.weights.sum(axis=1)[:, None] * crowd.rates)
+
+
 def _truth(crowd: Crowd, expected: np.ndarray) -> pl.DataFrame:
     """`expected`: conversations of each topic (rows) in each language (columns)."""
     shares = expected / expected.sum(axis=1, keepdims=True)
-    lifts = shares / shares[crowd.topics.index(ALL_TOPICS)]
     return pl.DataFrame(
         {
             "topic": np.repeat(crowd.topics, len(crowd.languages)),
             "language": np.tile(crowd.languages, len(crowd.topics)),
-            "lift": lifts.ravel(),
+            "lift": (shares / shares[crowd.topics.index(ALL_TOPICS)]).ravel(),
             "expected": expected.ravel(),
         },
-        schema={"topic": pl.String, "language": pl.String, "lift": pl.Float64, "expected": pl.Float64},
+        schema=TRUTH,
     )
