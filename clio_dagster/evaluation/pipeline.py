@@ -135,8 +135,12 @@ def site_of(seed: int = 0, **values: object) -> Site:
 
     settings = settings_of(**values)
     chosen = embedder(settings.embedder, settings.threads)
-    key = hashlib.sha256(f"clio evaluate privacy {seed}".encode()).digest()
-    return Site(settings, key, chosen, OfflineAnalyst(chosen))
+    return Site(settings, seeded_key(seed), chosen, OfflineAnalyst(chosen))
+
+
+def seeded_key(seed: int) -> bytes:
+    """A key that the seed decides, and no site has."""
+    return hashlib.sha256(f"clio evaluate privacy {seed}".encode()).digest()
 
 
 def settings_of(**values: object) -> Settings:
