@@ -28,7 +28,7 @@ from pydantic import Field
 from assets.common import OWNERS, RESTRICTED, docs
 from assets.evaluation_metadata import markdown, metadata_of, told
 from clio_dagster.evaluation.compare import WORSE, compare
-from clio_dagster.evaluation.evaluate import SECTIONS, Evaluation, made_by
+from clio_dagster.evaluation.evaluate import SECTIONS, Evaluation, made_by, sections_of
 from clio_dagster.evaluation.saved import keep
 from clio_dagster.evaluation.section import Section
 from clio_dagster.privacy.silence import quiet
@@ -58,10 +58,15 @@ class Size(Config):
     """How large an evaluation is, and of what."""
 
     conversations: int = Field(
-        default=20_000, ge=100, le=200_000, description="Made-up conversations, half ordinary, half concerning."
+        default=20_000,
+        ge=100,
+        le=200_000,
+        description="Made-up conversations, half ordinary, half concerning.",
     )
     seed: int = Field(
-        default=0, ge=0, description="Decides all that is drawn. Evaluations of one seed and size can be compared."
+        default=0,
+        ge=0,
+        description="Decides all that is drawn. Evaluations of one seed and size can be compared.",
     )
     data: str | None = Field(
         default=None, description="A folder of labelled sets that others made; without it they are left out."
@@ -108,7 +113,7 @@ def evaluation(
             continue
         started = time.perf_counter()
         with quiet(GROUP, name):
-            sections.append(SECTIONS[name](given))
+            sections += sections_of(given, [name])
         yield MaterializeResult(
             asset_key=key_of(name),
             metadata=metadata_of(sections[-1])

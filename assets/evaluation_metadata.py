@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 
+from clio_dagster.evaluation.document import as_table
 from clio_dagster.evaluation.section import Bar, Section
 
 LONGEST_TABLE, LONGEST_CELL, LARGEST_PICTURE = 40, 80, 100_000
@@ -50,10 +51,9 @@ def told(bars: Sequence[Bar]) -> str:
 
 def markdown(table: pl.DataFrame) -> str:
     """A table's first rows as Markdown."""
-    lines = [table.columns, ["---"] * table.width, *table.head(LONGEST_TABLE).rows()]
-    shown = [f"| {' | '.join(_cell(value) for value in line)} |" for line in lines]
+    shown = as_table(table.head(LONGEST_TABLE).with_columns(pl.col(pl.String).str.slice(0, LONGEST_CELL)))
     more = table.height - LONGEST_TABLE
-    return "\n".join([*shown, *([f"\n{more} more rows are not shown."] if more > 0 else [])])
+    return f"{shown}\n\n{more} more rows are not shown." if more > 0 else shown
 
 
 def picture(name: str, svg: str) -> str:
@@ -61,12 +61,6 @@ def picture(name: str, svg: str) -> str:
     if len(svg.encode()) > LARGEST_PICTURE:
         return "Too large to be shown here."
     return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-    text = " ".join(text.replace("|", "\\|").split())
-    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
 def _record(bar: Bar) -> TableRecord:

@@ -139,9 +139,7 @@ def test_landings_section_names_the_settings_that_decide() -> None:
 
 @assets
 def test_a_section_names_its_checks(name: str) -> None:
-    own = {
-        spec.name for spec in CHECKS if spec.asset_key.path[0] == name and spec.name not in EVERY_TABLE
-    }
+    own = {spec.name for spec in CHECKS if spec.asset_key.path[0] == name and spec.name not in EVERY_TABLE}
     named = set(re.findall(r"`(\w+)`", said(name, "Checks")))
     if isinstance(MODELS.get(name), Model):
         assert "`models.yml`" in said(name, "Checks")
