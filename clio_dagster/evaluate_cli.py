@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click.core import ParameterSource
 from rich.text import Text
 
 from clio_dagster.failures import CallError, StageError
@@ -171,14 +170,16 @@ def privacy(
 
 
 def _refuse_options(context: typer.Context) -> None:
-    """Options of the whole evaluation say nothing to a part that is a command of its own."""
+    """Options of the sections say nothing to a command of its own."""
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+        if parameter.name
+        and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
     ]
     if given:
-        raise CallError(f"{', '.join(given)} goes behind {context.invoked_subcommand}, if it takes that")
+        called = context.invoked_subcommand
+        raise CallError(f"not before {called}: {', '.join(given)}; see `clio evaluate {called} --help`")
 
 
 def _settings() -> Settings:

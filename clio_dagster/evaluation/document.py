@@ -78,7 +78,7 @@ def markdown(evaluation: Evaluation) -> str:
 
 def as_table(table: pl.DataFrame) -> str:
     """A frame as a Markdown table, floats to three decimals."""
-    heads = [name.replace("_", " ") for name in table.columns]
+    heads = [_text(name.replace("_", " ")) for name in table.columns]
     rows = [[_cell(value) for value in row] for row in table.iter_rows()]
     numeric = [dtype.is_numeric() for dtype in table.dtypes]
     return _grid(heads, rows, numeric)
