@@ -119,14 +119,15 @@ def evaluation(
             metadata=metadata_of(sections[-1])
             | {"made_by": by, "seconds": round(time.perf_counter() - started, 3)},
         )
-        yield _bars_hold(sections[-1])
+        yield bars_hold(sections[-1])
     made, home = Evaluation(sections, by), site.settings.home
     earlier = last_of(made, home, context.log.warning)
     context.log.info(f"kept as {keep(made, home).name}")
     yield from _no_worse(earlier)
 
 
-def _bars_hold(section: Section) -> AssetCheckResult:
+def bars_hold(section: Section) -> AssetCheckResult:
+    """Whether every figure of a section that a bar is set for meets it."""
     promised = [bar for bar in section.bars if bar.held is not None]
     return AssetCheckResult(
         passed=not section.missed,

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from dagster import (
@@ -22,8 +23,8 @@ from dagster import (
     materialize,
 )
 
-from assets.evaluation import BARS_HOLD, NO_WORSE, evaluation, key_of
-from assets.evaluation_metadata import LONGEST_CELL, LONGEST_TABLE, markdown, picture
+from assets.evaluation import BARS_HOLD, NO_WORSE, bars_hold, evaluation, key_of
+from assets.evaluation_metadata import LONGEST_CELL, LONGEST_TABLE, markdown, metadata_of, picture
 from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 from clio_dagster.analyst.protocol import Analyst, Node
 from clio_dagster.definitions import defs
@@ -183,6 +184,15 @@ def test_a_section_is_compared_with_the_newest_of_the_same_conversations_that_ha
         (None, ["third"]),
     ]
     assert len(told) == 1 and damaged.name in told[0]
+
+
+def test_a_bar_is_missed_by_a_figure_of_any_kind() -> None:
+    for value in (0.4, np.float64(0.4), float("nan")):
+        missing = Section("name", "title", "", [Bar("share", value, at_least=0.5)])
+        assert not bars_hold(missing).passed
+        assert metadata_of(missing)["bars_missed"] == 1
+    kept_to = Section("name", "title", "", [Bar("share", np.float64(0.6), at_least=0.5), Bar("other", 0.1)])
+    assert bars_hold(kept_to).passed
 
 
 def test_tables_and_pictures_are_bounded() -> None:
