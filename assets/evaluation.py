@@ -78,7 +78,7 @@ class Size(Config):
     specs=[
         AssetSpec(
             key_of(name),
-            description=f"{getdoc(make)} Made of the selected sections together, by the configured analyst: where that "
+            description=f"{getdoc(make)}\n\nMade with the other selected sections, by the configured analyst: where that "
             "is Claude, conversations and topics are paid for as any others are.",
             group_name=GROUP,
             owners=OWNERS,
