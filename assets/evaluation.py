@@ -46,6 +46,11 @@ MEANING = {
     "chance does. The first one passes.",
 }
 
+BY_WHOM = (
+    "Made with the other selected sections, by the configured analyst: where that is Claude, conversations and topics "
+    "are paid for as any others are."
+)
+
 SHOWN = ("what", "a", "b", "difference", "low", "high", "test", "p_holm", "verdict", "reason")
 """Columns of a comparison that the check shows."""
 
@@ -78,8 +83,7 @@ class Size(Config):
     specs=[
         AssetSpec(
             key_of(name),
-            description=f"{getdoc(make)}\n\nMade with the other selected sections, by the configured analyst: where that "
-            "is Claude, conversations and topics are paid for as any others are.",
+            description=f"{getdoc(make)}\n\n{BY_WHOM}",
             group_name=GROUP,
             owners=OWNERS,
             kinds={"python"},
