@@ -26,13 +26,15 @@ from clio_dagster.evaluation.section import Bar, Section
 SCHEMA = 1
 """Of evaluation.json."""
 
-HITS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "section": pl.String,
-    "what": pl.String,
-    "conversation_id": pl.String,
-    "hit": pl.Boolean,
-    "together": pl.String,
-}
+HITS = pl.Schema(
+    {
+        "section": pl.String,
+        "what": pl.String,
+        "conversation_id": pl.String,
+        "hit": pl.Boolean,
+        "together": pl.String,
+    }
+)
 """Columns of hits.parquet; `together` is null throughout for figures that have none."""
 
 ABOUT, OF_HITS = "evaluation.json", "hits.parquet"
