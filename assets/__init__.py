@@ -9,6 +9,7 @@ from assets.coordination import coordinated_groups
 from assets.day import day
 from assets.drift import drift_check
 from assets.embeddings import embeddings
+from assets.evaluation import evaluation
 from assets.events import event_alerts, event_conversations, event_topics
 from assets.facet_batches import facet_batches
 from assets.facets import facets
@@ -46,6 +47,7 @@ all_assets = [
     event_topics,
     event_alerts,
     status,
+    evaluation,
 ]
 
 all_checks = [*suites, *sql_checks, gate_check, drift_check, *safety_suites, *safety_sql_checks]

@@ -19,7 +19,7 @@ def build_definitions(**overrides: Any) -> Definitions:
     from sensors.arrivals import arrivals
     from sensors.batches import batches
     from sensors.events import event_windows
-    from sensors.jobs import jobs, watch
+    from sensors.jobs import evaluate, jobs, watch
     from sensors.reconcile import reconcile
     from sensors.retention import purge_daily, purge_job
     from sensors.schedules import schedules
@@ -29,7 +29,7 @@ def build_definitions(**overrides: Any) -> Definitions:
     return Definitions(
         assets=all_assets,
         asset_checks=all_checks,
-        jobs=[*jobs, watch, purge_job],
+        jobs=[*jobs, watch, evaluate, purge_job],
         schedules=[*schedules, purge_daily],
         sensors=[arrivals, reconcile, event_windows, *([batches] if IN_BATCHES else []), alerts],
         resources={

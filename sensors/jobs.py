@@ -45,4 +45,12 @@ inspect = define_asset_job(
     description="A date: where the site's classifier may be wrong, and accounts that act together. For Trust & Safety.",
 )
 
+evaluate = define_asset_job(
+    "evaluate",
+    selection=AssetSelection.groups("evaluation"),
+    description="Every section of an evaluation, on made-up conversations. Where Claude is asked, it is paid for.",
+    # One at a time, and begun after whatever else waits.
+    tags={LANE: "evaluate", "dagster/priority": "-1"},
+)
+
 jobs = [land, *([submit] if IN_BATCHES else []), read, publish, inspect]

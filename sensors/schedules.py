@@ -1,7 +1,8 @@
-"""The daily schedules: the closed day of every language, then the date whose topics it completes.
+"""The daily schedules: the closed day of every language, then the date whose topics it completes. And a weekly one,
+stopped until somebody starts it, which evaluates the site.
 
-The reconcile sensor asks for the same, and for what came late; the schedules hold where it is switched off. What is
-fresh is not asked for.
+The reconcile sensor asks for the same as the daily ones, and for what came late; they hold where it is switched off.
+What is fresh is not asked for.
 """
 
 from datetime import date, timedelta
@@ -11,7 +12,7 @@ from dagster import DefaultScheduleStatus, RunRequest, ScheduleEvaluationContext
 from assets.partitions import SETTINGS
 from assets.staleness import Day, landed_days, standings
 from resources.site import Site
-from sensors.jobs import publish, read
+from sensors.jobs import evaluate, publish, read
 from sensors.paused import unless_paused
 from sensors.runs import ASKED_BY, date_range, slice_range
 
@@ -58,4 +59,24 @@ def _standing(context: ScheduleEvaluationContext, site: Site, day: date) -> Day 
     return standings(site, [day], context.instance)[0] if day in landed_days(site) else None
 
 
-schedules = [read_closed_day, publish_closed_day]
+EVALUATING_HOUR = (SETTINGS.daily_hour + 2) % 24
+"""Once the day before is read and published, and what is past its time is purged."""
+
+
+@schedule(
+    job=evaluate,
+    cron_schedule=f"0 {EVALUATING_HOUR} * * 0",
+    execution_timezone=SETTINGS.timezone,
+    default_status=DefaultScheduleStatus.STOPPED,
+    description="Sundays: every section of an evaluation, 20,000 made-up conversations. Stopped until it is started "
+    "here. With the offline analyst it takes minutes; where Claude is asked, its conversations and topics are paid for "
+    "as a day of that size is, but what the ledger has the answers to.",
+)
+@unless_paused
+def evaluate_weekly(context: ScheduleEvaluationContext, site: Site) -> RunRequest:
+    """How well the site does, on made-up conversations, once a week."""
+    day = context.scheduled_execution_time.astimezone(SETTINGS.tz).date()
+    return RunRequest(run_key=f"evaluate {day}", tags={ASKED_BY: "schedule"})
+
+
+schedules = [read_closed_day, publish_closed_day, evaluate_weekly]

@@ -26,10 +26,18 @@ from sensors.status import Doing
 PROJECT = Path(__file__).parents[1]
 PAGES = [*sorted((PROJECT / "docs").glob("*.md")), PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
 SPECS = {
-    spec.key.to_user_string(): spec
+    spec.key.path[0]: spec
     for asset in all_assets
     for spec in ([asset] if isinstance(asset, AssetSpec) else asset.specs)
 }
+"""By the heading of the section that describes them: assets of a prefix share one."""
+
+CHECKS = [
+    spec
+    for definition in (*all_assets, *all_checks)
+    if not isinstance(definition, AssetSpec)
+    for spec in definition.check_specs
+]
 EVENT_STAGES = (CONVERSATIONS_STAGE, TOPICS_STAGE, ALERTS_STAGE)
 STAGES = {stage.name: stage for stage in (*READ, *PUBLISH, *INSPECT, *EVENT_STAGES)}
 MODELS = {model.name: model for model in models()}
@@ -131,12 +139,7 @@ def test_landings_section_names_the_settings_that_decide() -> None:
 
 @assets
 def test_a_section_names_its_checks(name: str) -> None:
-    own = {
-        spec.name
-        for check in all_checks
-        for spec in check.check_specs
-        if spec.asset_key.to_user_string() == name and spec.name not in EVERY_TABLE
-    }
+    own = {spec.name for spec in CHECKS if spec.asset_key.path[0] == name and spec.name not in EVERY_TABLE}
     named = set(re.findall(r"`(\w+)`", said(name, "Checks")))
     if isinstance(MODELS.get(name), Model):
         assert "`models.yml`" in said(name, "Checks")

@@ -31,7 +31,7 @@ class Bar:
         if self.at_least is None and self.at_most is None:
             return None
         enough = self.at_least is None or self.value >= self.at_least
-        return enough and (self.at_most is None or self.value <= self.at_most)
+        return bool(enough and (self.at_most is None or self.value <= self.at_most))  # numpy's is no bool
 
     @property
     def bound(self) -> str:

@@ -1,0 +1,66 @@
+"""An evaluation of a site: what it starts from, and the kept ones that it can be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clio_dagster.evaluation.compare import CORPUS
+from clio_dagster.evaluation.evaluate import Evaluation
+from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.pipeline import Remembering, seeded_key
+from clio_dagster.evaluation.pipeline import Site as Evaluated
+from clio_dagster.evaluation.saved import SavedError, kept, load
+from resources.readers import AnalystResource
+from resources.site import Site
+
+LOOKED_AT = 50
+"""Kept evaluations, the newest ones, among which the last of the same conversations is looked for."""
+
+Pair = tuple[Path | None, Evaluation, Evaluation]
+
+
+def given_of(
+    site: Site, analyst: AnalystResource, *, conversations: int, seed: int, data: Path | None = None
+) -> Given:
+    """The site as it is configured. Its conversations, its warehouse and its key take no part.
+
+    Raises FileNotFoundError where `data` is no folder.
+    """
+    if data is not None and not data.is_dir():
+        raise FileNotFoundError(f"{data} is no folder of labelled sets")
+    evaluated = Evaluated(
+        site.settings,
+        seeded_key(seed),
+        Remembering(analyst.embedder.embedder),
+        analyst.stand_in or analyst.analyst,
+    )
+    return Given(evaluated, analyst.analyst, conversations=conversations, seed=seed, data=data)
+
+
+def last_of(made: Evaluation, home: Path, say: Callable[[str], None]) -> list[Pair]:
+    """What a new evaluation is compared with: of each of its sections the newest kept one over the same conversations.
+
+    Folder, that evaluation and the new one, both with the same sections alone; each section is in one of them, and
+    where the folder is None nothing is there to be compared with. A damaged folder is said and passed over.
+    """
+    wanted = [section.name for section in made.sections]
+    found: list[Pair] = []
+    for folder in reversed(kept(home)[-LOOKED_AT:]):
+        try:
+            before = load(folder)
+        except SavedError as damaged:
+            say(str(damaged))
+            continue
+        names = [section.name for section in before.sections if section.name in wanted]
+        if names and all(before.made_by.get(name) == made.made_by.get(name) for name in CORPUS):
+            wanted = [name for name in wanted if name not in names]
+            found.append((folder, _of(before, names), _of(made, names)))
+        if not wanted:
+            return found
+    return [*found, (None, _of(made, ()), _of(made, wanted))]
+
+
+def _of(evaluation: Evaluation, names: Sequence[str]) -> Evaluation:
+    sections = [section for section in evaluation.sections if section.name in names]
+    return Evaluation(sections, evaluation.made_by)
