@@ -45,13 +45,15 @@ ORDERED = 4
 @dataclass(frozen=True)
 class Example:
     """A summary with what is supported. `kind` is that of the detail, empty where nothing is private, and `language`
-    the detail's. `plain` is the same without the order to the auditor, None where it holds none."""
+    the detail's. `plain` is the same without the order to the auditor, None where it holds none; `bare` the sentence
+    that tells the detail without it, None where nothing is private."""
 
     sample: AuditSample
     language: str
     source: str
     kind: str = ""
     plain: AuditSample | None = None
+    bare: AuditSample | None = None
 
     @property
     def is_private(self) -> bool:
@@ -121,15 +123,16 @@ def _private(clean: Sequence[Example], half: str, random: Random) -> list[Exampl
     of_frames = _said([neutral for _, _, neutral, *_ in added], languages)
     of_orders = _said([Summary("", said) for *_, said in added], languages)
     made = []
-    for example, (kind, language, _, text, said), frame_words, order_words in zip(
+    for example, (kind, language, neutral, text, said), frame_words, order_words in zip(
         clean, added, of_frames, of_orders, strict=True
     ):
-        plain = AuditSample(text, _together(example.sample.vocabulary, frame_words))
+        vocabulary = _together(example.sample.vocabulary, frame_words)
+        plain, bare = AuditSample(text, vocabulary), AuditSample(neutral, vocabulary)
         if said:
             sample = AuditSample(edited(text, said, "{x}"), _together(plain.vocabulary, order_words))
-            made.append(Example(sample, language, example.source, kind, plain))
+            made.append(Example(sample, language, example.source, kind, plain, bare))
         else:
-            made.append(Example(plain, language, example.source, kind))
+            made.append(Example(plain, language, example.source, kind, bare=bare))
     return made
 
 

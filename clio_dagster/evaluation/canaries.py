@@ -131,7 +131,7 @@ def found_in(
     requests = dict(facets.select("conversation_id", "request").iter_rows())
     inside = dict(date.base.members.select("conversation_id", "cluster_id").iter_rows())
     unaudited = [*date.summaries["name"], *date.summaries["description"]]
-    words = _words(corpus.planted["text"], corpus.planted["language"])
+    words = words_of(corpus.planted["text"], corpus.planted["language"])
     rows = []
     for place, (identifier, kind, text) in enumerate(
         corpus.planted.select("conversation_id", "kind", "text").iter_rows()
@@ -160,7 +160,7 @@ def holds(told: str, kind: str, text: str) -> bool:
     return any({one, other} <= set(sentence.replace(",", " ").split()) for sentence in sentences)
 
 
-def _words(texts: pl.Series, languages: pl.Series) -> list[list[str]]:
+def words_of(texts: pl.Series, languages: pl.Series) -> list[list[str]]:
     """The words of each text that are not generic."""
     found: list[list[str]] = [[] for _ in texts]
     for row, word in tokenize(texts, languages).select("row", "word").iter_rows():

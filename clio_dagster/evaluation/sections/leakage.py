@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from clio_dagster.evaluation.corpora.bank import KINDS
-from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.given import Analysed, Given
 from clio_dagster.evaluation.intervals import Share
 from clio_dagster.evaluation.leakage import PAPER, PLANTED_SHARE, STAGES, by, leak, scored, shares
 from clio_dagster.evaluation.private_items import UNKNOWN
 from clio_dagster.evaluation.section import Bar, Section
-from clio_dagster.evaluation.stage_picture import stage_picture
+from clio_dagster.evaluation.stage_picture import Interval, stage_picture
 from clio_dagster.privacy.gate import LOWEST_SCORE
 
 ABOUT = f"""
@@ -34,11 +36,15 @@ or below 3" there.
 
 def section(given: Given) -> Section:
     """Shares of conversations with an item at raw, facet, cluster and published, by corpus, kind and language."""
+    return told({kind: leak(given.corpus(kind), given.analyst, given.site, given.seed) for kind in KINDS})
+
+
+def told(followed: Mapping[str, tuple[Analysed, pl.DataFrame]]) -> Section:
+    """The section of corpora by kind, each as `leak` gives it."""
     bars: list[Bar] = []
-    everything, found_in_all, views = [], [], []
-    series: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for kind in KINDS:
-        done, found = leak(given.corpus(kind), given.analyst, given.site, given.seed)
+    everything, views = [], []
+    series: dict[str, dict[str, Interval]] = {}
+    for kind, (done, found) in followed.items():
         read = shares(found.filter("read"), done.facets.height)
         for over, rows in (("all", shares(found, done.everything.height)), ("read", read)):
             everything.append(rows.select(pl.lit(kind).alias("corpus"), pl.lit(over).alias("over"), pl.all()))
@@ -46,11 +52,10 @@ def section(given: Given) -> Section:
             stage: (share, low, high)
             for stage, share, low, high in read.select("stage", "share", "low", "high").iter_rows()
         }
-        found_in_all.append(found)
         views.append(scored(done).select(pl.lit(kind).alias("corpus"), pl.all()))
         bars += _bars(kind, found)
     series["paper"] = {stage: (share, share, share) for stage, share in PAPER.items()}
-    found = pl.concat(found_in_all)
+    found = pl.concat([found for _, found in followed.values()])
     auditor = pl.concat(views)
     private = auditor.filter(pl.col("score") < LOWEST_SCORE)["published"].sum()
     bars.append(
