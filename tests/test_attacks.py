@@ -79,7 +79,7 @@ def test_a_corpus_of_canaries_holds_each_item_once_and_every_kind(site: Site) ->
     assert set(made.planted["kind"]) >= {*private_items.UNKNOWN, "name", "email", "card", "iban"}
     assert made.planted.height / made.raw.height == pytest.approx(canaries.CANARY_SHARE, abs=0.06)
     ids = dict(zip(made.raw["conversation_id"], texts, strict=True))
-    for identifier, kind, text in made.planted.iter_rows():
+    for identifier, _, kind, text in made.planted.iter_rows():
         assert canaries.holds(ids[identifier], kind, text)
     assert made.raw.equals(canaries.corpus(600, seed=1).raw)
 

@@ -18,9 +18,9 @@ from clio_dagster.evaluation.auditor_texts import LANGUAGES as AUDITED
 from clio_dagster.evaluation.corpora.bank import HELD_OUT, LANGUAGES, ORDINARY, TUNING
 from clio_dagster.evaluation.corpora.corpus import make_corpus
 from clio_dagster.evaluation.given import Analysed, Given
-from clio_dagster.evaluation.leakage import PLANTED_SHARE, leak, plant
+from clio_dagster.evaluation.leakage import PLANTED_SHARE, leak, plant, shown_of
 from clio_dagster.evaluation.pipeline import Site, site_of
-from clio_dagster.evaluation.private_items import UNKNOWN, Items
+from clio_dagster.evaluation.private_items import PAIR, UNKNOWN, Items
 from clio_dagster.evaluation.sections import leakage
 from clio_dagster.evaluation.sections.auditor import GATE, OWN, PUBLISHES, bars_of, judged
 from clio_dagster.privacy.gate import LOWEST_SCORE
@@ -125,6 +125,21 @@ def test_an_item_that_is_published_or_supported_is_found_and_misses_the_bar(foll
     lax = dict.fromkeys(done.made.vocabularies, Vocabulary(dict.fromkeys(every_word, 1.0), pairs))
     supported = canaries.found_in(corpus, done.facets, replace(done.made, vocabularies=lax), [])
     assert supported["cluster"].sum() > found["cluster"].sum()
+
+
+def test_a_rare_pair_is_looked_for_in_the_topics_of_its_conversation(followed: Followed) -> None:
+    done, _ = followed
+    members = done.made.base.members
+    here, there = members["cluster_id"].unique().sort().to_list()[:2]
+    inside = members.filter(cluster_id=here)["conversation_id"][0]
+    planted = pl.DataFrame([(inside, "en", PAIR, "kettle and anvil")], schema=canaries.PLANTED, orient="row")
+    corpus = canaries.Corpus(done.corpus.conversations, planted)
+    told = ["Kettles and more", "A kettle, a ladder, and an anvil."]
+    for cluster, is_told in ((here, True), (there, False)):
+        found = canaries.found_in(corpus, done.facets, done.made, told, of_pairs={cluster: told})
+        assert found["published"].item() is is_told
+    shown = shown_of(done.made)
+    assert {text for texts in shown.values() for text in texts} == set(done.made.texts())
 
 
 def test_the_set_is_balanced_and_its_halves_share_no_text(examples: list[Example]) -> None:

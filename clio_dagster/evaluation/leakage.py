@@ -13,10 +13,11 @@ from clio_dagster.evaluation.corpora.bank import HELD_OUT, load_bank
 from clio_dagster.evaluation.corpora.corpus import Corpus
 from clio_dagster.evaluation.given import Analysed, analyse
 from clio_dagster.evaluation.intervals import Share
-from clio_dagster.evaluation.pipeline import Site
+from clio_dagster.evaluation.pipeline import Made, Site
 from clio_dagster.evaluation.private_items import UNKNOWN, Items
 from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.synthetic.canaries import Canary
+from clio_dagster.tables import PUBLISHED
 
 PLANTED_SHARE = 0.1
 """Share of conversations with an item: about what the paper's auditor found in raw conversations (its Figure 5)."""
@@ -86,9 +87,32 @@ def leak(corpus: Corpus, analyst: Analyst, site: Site, seed: int) -> tuple[Analy
     done = analyse(with_items, analyst, site)
     told = [*done.made.texts(), *done.figures.cells["value"].unique().to_list()]
     found = canaries.found_in(
-        canaries.Corpus(with_items.conversations, planted), done.facets, done.made, told
+        canaries.Corpus(with_items.conversations, planted),
+        done.facets,
+        done.made,
+        told,
+        of_pairs=shown_of(done.made),
     ).with_columns(pl.col("conversation_id").is_in(done.facets["conversation_id"].implode()).alias("read"))
     return done, found.select(*canaries.PLANTED, *STAGES, "read")
+
+
+def shown_of(made: Made) -> dict[int, list[str]]:
+    """By base cluster, names and descriptions that are published of it and of all above it."""
+    nodes = {
+        node: (parent, [name, description] if status == PUBLISHED else [])
+        for node, parent, name, description, status in made.audited.select(
+            "node_id", "parent_id", "name", "description", "status"
+        ).iter_rows()
+    }
+    shown: dict[int, list[str]] = {}
+    for cluster, leaf in made.leaves.select("cluster_id", "node_id").iter_rows():
+        texts, node = [], leaf
+        while node in nodes:
+            parent, own = nodes[node]
+            texts += own
+            node = parent
+        shown[cluster] = texts
+    return shown
 
 
 def shares(found: pl.DataFrame, conversations: int) -> pl.DataFrame:
@@ -126,7 +150,7 @@ def scored(done: Analysed) -> pl.DataFrame:
     of them are published."""
     judged = done.made.audited.filter(clustered_by=CLUSTERED_BY)
     counted = judged.group_by("privacy_score").agg(
-        pl.len().alias("names"), (pl.col("status") == "published").sum().alias("published")
+        pl.len().alias("names"), (pl.col("status") == PUBLISHED).sum().alias("published")
     )
     return (
         pl.DataFrame({"score": pl.Series([5, 4, 3, 2, 1], dtype=pl.Int8)})

@@ -23,9 +23,10 @@ pattern knows: a coined illness, a coined employer, and two everyday words that 
 together. An account may tell its illness or employer in several conversations.
 
 An item is found at a stage where its own text stands: in the conversation, in the facet that is clustered, in what a
-namer is given of the cluster and in names before the gate, in all that is published. An item that was put in other
-words would not be found. Conversations in languages that the analyst does not understand have no facet and lose their
-items there, so shares are told over those that were read as well.
+namer is given of the cluster and in names before the gate, in all that is published. A pair is found where both words
+stand in one sentence about a topic that its conversation counts in; elsewhere two everyday words meet without it. An
+item that was put in other words would not be found. Conversations in languages that the analyst does not understand
+have no facet and lose their items there, so shares are told over those that were read as well.
 
 The paper's Figure 5 counts what its auditor rated 1 or 2 in 5,000 conversations of Claude.ai, whatever was in them;
 here what was put in is known, and how much was put in is chosen, so that only the fall from stage to stage compares.
