@@ -82,18 +82,27 @@ def _with(said: list[dict[str, str]], sentence: str, joiner: str, *, before: boo
 
 def leak(corpus: Corpus, analyst: Analyst, site: Site, seed: int) -> tuple[Analysed, pl.DataFrame]:
     """The corpus with items after every stage, and where each item is found: canaries.PLANTED, a Boolean for each of
-    STAGES, and `read`, whether the conversation was."""
+    STAGES, `read`, whether the conversation was, and `anywhere`, whether its words meet in anything published."""
     with_items, planted = plant(corpus, seed)
     done = analyse(with_items, analyst, site)
-    told = [*done.made.texts(), *done.figures.cells["value"].unique().to_list()]
+    values = done.figures.cells["value"].unique().to_list()
+    told = [*done.made.texts(), *values]
     found = canaries.found_in(
         canaries.Corpus(with_items.conversations, planted),
         done.facets,
         done.made,
         told,
-        of_pairs=shown_of(done.made),
-    ).with_columns(pl.col("conversation_id").is_in(done.facets["conversation_id"].implode()).alias("read"))
-    return done, found.select(*canaries.PLANTED, *STAGES, "read")
+        of_pairs={cluster: [*texts, *values] for cluster, texts in shown_of(done.made).items()},
+    )
+    anywhere = [
+        any(canaries.holds(text, kind, item) for text in told)
+        for kind, item in found.select("kind", "text").iter_rows()
+    ]
+    found = found.with_columns(
+        pl.col("conversation_id").is_in(done.facets["conversation_id"].implode()).alias("read"),
+        pl.Series("anywhere", anywhere, dtype=pl.Boolean),
+    )
+    return done, found.select(*canaries.PLANTED, *STAGES, "read", "anywhere")
 
 
 def shown_of(made: Made) -> dict[int, list[str]]:

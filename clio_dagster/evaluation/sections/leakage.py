@@ -24,8 +24,9 @@ together. An account may tell its illness or employer in several conversations.
 
 An item is found at a stage where its own text stands: in the conversation, in the facet that is clustered, in what a
 namer is given of the cluster and in names before the gate, in all that is published. A pair is found where both words
-stand in one sentence about a topic that its conversation counts in; elsewhere two everyday words meet without it. An
-item that was put in other words would not be found. Conversations in languages that the analyst does not understand
+stand in one sentence about a topic that its conversation counts in. Two everyday words may meet in a sentence about
+others as well, of which its conversation is no part: those are counted apart, and nothing is promised of them. An item
+that was put in other words would not be found. Conversations in languages that the analyst does not understand
 have no facet and lose their items there, so shares are told over those that were read as well.
 
 The paper's Figure 5 counts what its auditor rated 1 or 2 in 5,000 conversations of Claude.ai, whatever was in them;
@@ -79,12 +80,12 @@ def told(followed: Mapping[str, tuple[Analysed, pl.DataFrame]]) -> Section:
 
 
 def _bars(kind: str, found: pl.DataFrame) -> list[Bar]:
-    """Of items, the share published, which must be none; and, of items in conversations that were read, what facets
-    still hold, of which nothing is promised."""
+    """Of items, the share published, which must be none. Nothing is promised of those whose words meet anywhere in what
+    is published, nor, of items in conversations that were read, of those that facets still hold."""
     read = found.filter("read")
-    published, facets = (
-        Share(int(found["published"].sum()), found.height),
-        Share(int(read["facet"].sum()), read.height),
+    published, anywhere, facets = (
+        Share(int(rows[column].sum()), rows.height)
+        for rows, column in ((found, "published"), (found, "anywhere"), (read, "facet"))
     )
     return [
         Bar(
@@ -94,6 +95,13 @@ def _bars(kind: str, found: pl.DataFrame) -> list[Bar]:
             n=published.n,
             interval=published.interval(),
             hits=found.select("conversation_id", hit="published"),
+        ),
+        Bar(
+            f"private items whose words meet anywhere in what is published, {kind}",
+            anywhere.value,
+            n=anywhere.n,
+            interval=anywhere.interval(),
+            hits=found.select("conversation_id", hit="anywhere"),
         ),
         Bar(
             f"private items left in facets, {kind}",
