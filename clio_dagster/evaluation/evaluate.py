@@ -13,12 +13,20 @@ from typing import Any
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import over_representation, real_labels, reconstruction
+from clio_dagster.evaluation.sections import (
+    auditor,
+    leakage,
+    over_representation,
+    real_labels,
+    reconstruction,
+)
 from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "real_labels": real_labels.section,
     "reconstruction": reconstruction.section,
+    "leakage": leakage.section,
+    "auditor": auditor.section,
     "over_representation": over_representation.section,
 }
 """By name, in the order of the document."""
