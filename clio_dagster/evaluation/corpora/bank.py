@@ -45,8 +45,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Bank:
-    """One language. `said` has rules `plain`, `polite`, … (tones), `context`, `detail`, `follow`, `thanks`, `help` and
-    `refusal`; `subjects` are by kind, category and subcategory."""
+    """One language. `said` has rules `plain`, `polite`, … (tones), `context`, `detail`, `follow` and `insist` (after a
+    reply that helps, or declines), `thanks`, `help` and `refusal`; `subjects` are by kind, category and subcategory."""
 
     joiner: str
     tones: tuple[str, ...]
@@ -66,7 +66,7 @@ def is_tuning(category: str) -> bool:
     for kind in KINDS:
         names = [each.id for each in categories(kind)]
         if category in names:
-            return category in _half(names, kind, TUNING)
+            return category in half_of(names, kind, TUNING)
     raise KeyError(category)
 
 
@@ -83,14 +83,14 @@ def load_bank(language: str, half: str) -> Bank:
                 place = (kind, category.id, subcategory)
                 rules = stored[kind][category.id][subcategory]
                 halved = {
-                    name: _half(lines, " ".join((language, *place, name)), half)
+                    name: half_of(lines, " ".join((language, *place, name)), half)
                     for name, lines in rules.items()
                 }
                 subjects[place] = Subject(Grammar(halved), tuple(name for name in rules if name != "ask"))
     return Bank(stored["joiner"], tones, Grammar(said), subjects)
 
 
-def _half(lines: Sequence[str], of: str, half: str) -> list[str]:
+def half_of(lines: Sequence[str], of: str, half: str) -> list[str]:
     """Every second line in the order of their hashes."""
     ordered = sorted(lines, key=lambda line: hashlib.sha256(f"{of}\0{line}".encode()).digest())
     return ordered[half == HELD_OUT :: 2]
