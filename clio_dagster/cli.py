@@ -17,6 +17,7 @@ from rich.text import Text
 
 from clio_dagster.alerts.command import alerts
 from clio_dagster.embedding.protocol import MissingExtraError
+from clio_dagster.evaluation.corpora.command import corpus
 from clio_dagster.failures import CallError, StageError
 from clio_dagster.layout import check_layout
 from clio_dagster.migrate_cli import migrate
@@ -475,6 +476,7 @@ app.add_typer(review, name="review")
 
 evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
+evaluate.command()(corpus)
 app.add_typer(alerts, name="alerts")
 
 for command in (pause, resume, storage, verify, migrate):

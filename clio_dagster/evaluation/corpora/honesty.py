@@ -1,0 +1,96 @@
+"""What makes a corpus measure something: names of categories hardly occur in it, and what knows nothing cannot sort it.
+
+A corpus of which either is not so is rejected, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from clio_dagster.evaluation.corpora.bank import categories
+from clio_dagster.evaluation.corpora.corpus import Corpus
+from clio_dagster.evaluation.reconstruction import floors
+
+SOLVED = 0.5
+"""A corpus of which the nearest name by TF-IDF finds so many, in any language, measures nothing."""
+
+SAID = 0.02
+"""Share of requests that may hold a content word of their own category's name."""
+
+FEW = 200
+"""Conversations of a language below which its shares are left to the others: they say too little."""
+
+GENERIC = frozenset(
+    ("against", "and", "care", "design", "do-it-yourself", "events", "in", "of", "other", "self", "the", "to")
+)
+"""Words of categories' names that say nothing of them."""
+
+
+class DishonestCorpusError(ValueError):
+    """A corpus that measures nothing; the message says in which language, and which share."""
+
+
+def requests_of(corpus: Corpus) -> pl.DataFrame:
+    """Corpus.labels with `text`, the first request, and `all_text`, whatever the user wrote."""
+    role, text = (pl.element().struct.field(name) for name in ("role", "text"))
+    said = pl.col("messages").list.eval(text.filter(role == "user"))
+    written = corpus.conversations.select(
+        "conversation_id", said.list.first().alias("text"), said.list.join("\n").alias("all_text")
+    )
+    return corpus.labels.join(written, on="conversation_id", maintain_order="left")
+
+
+def honesty(corpus: Corpus, kind: str, seed: int = 0) -> pl.DataFrame:
+    """How far what knows nothing gets, a row a language: language, conversations, majority, tfidf, shuffled (accuracy
+    of `reconstruction.floors`), and names_said, the share of conversations whose user says a content word of the
+    category's English name."""
+    rows = []
+    for (language,), asked in sorted(requests_of(corpus).partition_by("language", as_dict=True).items()):
+        floor = floors(asked["text"], asked["category"], categories(kind), seed)
+        rows.append(
+            {"language": language, "conversations": asked.height, **floor, "names_said": _said(asked, kind)}
+        )
+    return pl.DataFrame(rows)
+
+
+def check_honest(corpus: Corpus, kind: str, seed: int = 0) -> pl.DataFrame:
+    """`honesty`, of a corpus that measures something. Raises DishonestCorpusError for one that does not.
+
+    Shares are those of languages with at least FEW conversations; where none has so many, of all together.
+    """
+    found = honesty(corpus, kind, seed)
+    judged = found.filter(pl.col("conversations") >= FEW)
+    if judged.is_empty():
+        weights = pl.col("conversations") / pl.col("conversations").sum()
+        judged = found.select(
+            pl.lit("all").alias("language"), (pl.col("tfidf", "names_said") * weights).sum()
+        )
+    for what, most in (("tfidf", SOLVED), ("names_said", SAID)):
+        language, share = judged.sort(what, descending=True).select("language", what).row(0)
+        if share >= most:
+            raise DishonestCorpusError(
+                f"the {kind} corpus in {language}: {TELLS[what]} {share:.1%} of it, {MEANS}"
+            )
+    return found
+
+
+TELLS = {
+    "tfidf": "TF-IDF finds the category's name for",
+    "names_said": "a word of the category's name is said in",
+}
+MEANS = "so that finding its categories again would measure nothing. Vary the requests"
+
+
+def name_words(name: str) -> list[str]:
+    """Content words of an English name, lower case."""
+    return [word for word in re.findall(r"[a-z-]{3,}", name.lower()) if word not in GENERIC]
+
+
+def _said(asked: pl.DataFrame, kind: str) -> float:
+    """Share of the rows whose `all_text` has a content word of their own category's name."""
+    words = {each.id: rf"(?i)\b(?:{'|'.join(name_words(each.name))})\b" for each in categories(kind)}
+    own = asked.partition_by("category", as_dict=True)
+    hits = sum(int(rows["all_text"].str.contains(words[category]).sum()) for (category,), rows in own.items())
+    return hits / asked.height
