@@ -18,6 +18,7 @@ from clio_dagster.evaluation.corpora.claude import NO_REQUEST, NOT_CLEARED, Writ
 from clio_dagster.evaluation.corpora.claude_plan import Plan, cost_of, plan
 from clio_dagster.evaluation.corpora.claude_questions import Writer
 from clio_dagster.evaluation.corpora.files import read_corpus
+from clio_dagster.failures import CallError
 from clio_dagster.tables import RAW_CONVERSATIONS
 from tests.claude import analyst
 from tests.messages_corpora import USABLE
@@ -144,9 +145,10 @@ def test_the_command_says_the_cost_and_writes_what_was_answered(
         "--out",
         str(out),
     ]
-    told = CliRunner().invoke(app, [*call, "--dry-run"])
+    told = CliRunner().invoke(app, call)
     assert "USD" in told.output
+    assert isinstance(told.exception, CallError)
     assert not out.exists()
     assert not server.requests(MESSAGES)
-    assert CliRunner().invoke(app, call).exit_code == 0
+    assert CliRunner().invoke(app, [*call, "--yes"]).exit_code == 0
     assert read_corpus(out).labels.height == 40

@@ -40,26 +40,24 @@ def corpus(
     by: Annotated[
         Literal["grammars", "claude"], typer.Option(help="Who writes it; Claude needs ANTHROPIC_API_KEY.")
     ] = "grammars",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what Claude would cost; nothing is sent or written.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask Claude, whatever that costs.")] = False,
 ) -> None:
     """Write a corpus whose categories are known, for `clio run` to land, with its labels in FILE.labels.parquet. One
-    that measures nothing is not written: exit 1."""
+    that measures nothing is not written: exit 1.
+
+    With `--by claude` it says first what that costs, and asks only with `--yes`. What was answered before costs
+    nothing, so a corpus that was interrupted goes on where it stopped.
+    """
     from clio_dagster.evaluation.corpora.files import SUFFIX, labels_path, write_corpus
     from clio_dagster.evaluation.corpora.honesty import DishonestCorpusError
 
     chosen = _languages(languages)
     if not out.name.endswith(SUFFIX) or not out.parent.is_dir():
         raise CallError(f"--out names a {SUFFIX} file in a folder that is there")
-    if dry_run and by != "claude":
-        raise CallError("--dry-run is for --by claude: the grammars cost nothing")
     try:
+        batches: Iterator[Corpus]
         if by == "claude":
-            made = _by_claude(kind, conversations, chosen, seed, dry_run=dry_run)
-            if made is None:
-                return
-            batches = iter([made])
+            batches = iter([_by_claude(kind, conversations, chosen, seed, yes=yes)])
         else:
             from clio_dagster.evaluation.corpora.corpus import corpus_in_batches
 
@@ -90,8 +88,8 @@ def _honest(batches: Iterator[Corpus], kind: str, seed: int) -> Iterator[Corpus]
     return chain([first], batches)
 
 
-def _by_claude(kind: str, count: int, languages: list[str], seed: int, *, dry_run: bool) -> Corpus | None:
-    """The cost first, then the corpus; None where only the cost was asked for."""
+def _by_claude(kind: str, count: int, languages: list[str], seed: int, *, yes: bool) -> Corpus:
+    """The cost first, then the corpus."""
     from clio_dagster.analyst.prices import PriceError
     from clio_dagster.evaluation.corpora.claude_plan import cost_of, plan
     from clio_dagster.review_admin import settings_of_site
@@ -103,8 +101,8 @@ def _by_claude(kind: str, count: int, languages: list[str], seed: int, *, dry_ru
         console.print(_table(cost_of(planned, model, settings.prices, is_batch=is_batch), model))
     except PriceError as error:
         raise CallError(str(error)) from None
-    if dry_run:
-        return None
+    if not yes:
+        raise CallError("nothing was sent: --yes asks Claude")
     made, left_out = _written(planned, settings)
     if left_out:
         told = ", ".join(f"{why}: {number:,}" for why, number in left_out.most_common(5))
