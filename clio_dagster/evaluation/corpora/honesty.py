@@ -6,10 +6,13 @@ A corpus of which either is not so is rejected, whoever wrote it.
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
+from importlib.resources import files
 
 import polars as pl
 
-from clio_dagster.evaluation.corpora.bank import categories
+from clio_dagster.evaluation.corpora.bank import Category, categories
 from clio_dagster.evaluation.corpora.corpus import Corpus
 from clio_dagster.evaluation.reconstruction import floors
 
@@ -26,6 +29,9 @@ GENERIC = frozenset(
     ("against", "and", "care", "design", "do-it-yourself", "events", "in", "of", "other", "self", "the", "to")
 )
 """Words of categories' names that say nothing of them."""
+
+UNSPACED = frozenset({"ar", "ja", "zh"})
+"""Languages in which a word may begin without a space before it."""
 
 
 class DishonestCorpusError(ValueError):
@@ -45,12 +51,17 @@ def requests_of(corpus: Corpus) -> pl.DataFrame:
 def honesty(corpus: Corpus, kind: str, seed: int = 0) -> pl.DataFrame:
     """How far what knows nothing gets, a row a language: language, conversations, majority, tfidf, shuffled (accuracy
     of `reconstruction.floors`), and names_said, the share of conversations whose user says a content word of the
-    category's English name."""
+    category's name, in English or in the language itself."""
     rows = []
     for (language,), asked in sorted(requests_of(corpus).partition_by("language", as_dict=True).items()):
         floor = floors(asked["text"], asked["category"], categories(kind), seed)
         rows.append(
-            {"language": language, "conversations": asked.height, **floor, "names_said": _said(asked, kind)}
+            {
+                "language": language,
+                "conversations": asked.height,
+                **floor,
+                "names_said": _said(asked, kind, language),
+            }
         )
     return pl.DataFrame(rows)
 
@@ -88,9 +99,25 @@ def name_words(name: str) -> list[str]:
     return [word for word in re.findall(r"[a-z-]{3,}", name.lower()) if word not in GENERIC]
 
 
-def _said(asked: pl.DataFrame, kind: str) -> float:
-    """Share of the rows whose `all_text` has a content word of their own category's name."""
-    words = {each.id: rf"(?i)\b(?:{'|'.join(name_words(each.name))})\b" for each in categories(kind)}
+@cache
+def said_pattern(language: str, category: Category) -> str:
+    """Finds a content word of the category's name: of the English one, or as it begins in the language itself."""
+    begins = "|".join(map(re.escape, _own_words()[language][category.id].split()))
+    before = "" if language in UNSPACED else r"\b"
+    return rf"(?i)\b(?:{'|'.join(name_words(category.name))})\b|{before}(?:{begins})"
+
+
+@cache
+def _own_words() -> dict[str, dict[str, str]]:
+    return tomllib.loads((files(__package__) / "names.toml").read_text("utf-8"))
+
+
+def _said(asked: pl.DataFrame, kind: str, language: str) -> float:
+    """Share of one language's rows whose `all_text` says a word of their own category's name."""
     own = asked.partition_by("category", as_dict=True)
-    hits = sum(int(rows["all_text"].str.contains(words[category]).sum()) for (category,), rows in own.items())
+    hits = sum(
+        int(own[each.id,]["all_text"].str.contains(said_pattern(language, each)).sum())
+        for each in categories(kind)
+        if (each.id,) in own
+    )
     return hits / asked.height
