@@ -174,7 +174,8 @@ def _conversation(
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """A request with its surroundings, the reply and what follows; and the thanks that end it, if any."""
     around = [bank.said.say(random.choice(bank.tones), random, {})]
-    around += [bank.said.say("context", random, {}) for _ in range(random.choice((0, 0, 1, 3)))]
+    said = [bank.said.say("context", random, {}) for _ in range(random.choice((0, 0, 1, 3)))]
+    around += dict.fromkeys(said)
     ask = bank.subjects[place].grammar.say("ask", random, bound)
     after = [bank.said.say("detail", random, {})] if random.random() < 0.4 else []
     messages = _turn(bank, [*around, ask, *after], random, refused)
@@ -196,6 +197,15 @@ def _asked_too(
 def _turn(bank: Bank, lines: list[str], random: Random, refused: bool) -> list[dict[str, str]]:
     reply = bank.said.say("refusal" if refused else "help", random, {})
     return [
-        {"role": "user", "text": bank.joiner.join(line for line in lines if line)},
+        {"role": "user", "text": _joined(lines, bank.joiner)},
         {"role": "assistant", "text": reply},
     ]
+
+
+def _joined(lines: list[str], joiner: str) -> str:
+    """Lines in a row. Where a language puts no space between sentences, people put one after an unfinished line."""
+    said = [line for line in lines if line]
+    return "".join(
+        line + ("" if place == len(said) - 1 else joiner or " " * line[-1].isalnum())
+        for place, line in enumerate(said)
+    )
