@@ -12,7 +12,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from clio_dagster.cli import app
 from clio_dagster.conversations.landing import readable
 from clio_dagster.evaluation.corpora.bank import (
     CONCERNING,
@@ -36,6 +38,10 @@ from clio_dagster.evaluation.corpora.honesty import (
     name_words,
     requests_of,
 )
+from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.pipeline import site_of
+from clio_dagster.evaluation.sections.corpora import section
+from clio_dagster.failures import CallError
 from clio_dagster.settings import Settings
 from clio_dagster.tables import RAW_CONVERSATIONS
 
@@ -191,6 +197,38 @@ def test_whoever_is_declined_insists_and_does_not_thank(corpora: dict[str, Corpu
     last = asked["all_text"].str.split("\n").list.last()
     assert not last.filter(asked["refused"]).is_in([*thanks, *follows]).any()
     assert last.filter(~asked["refused"]).is_in(thanks).any()
+
+
+class Dull(Given):
+    """Everybody asks the same once, in the words of the category's name."""
+
+    def corpus(self, kind: str) -> Corpus:
+        whole = super().corpus(kind)
+        names = {each.id: each.name for each in categories(kind)}
+        user = pl.struct(pl.lit("user").alias("role"), pl.col("category").replace_strict(names).alias("text"))
+        conversations = whole.conversations.with_columns(
+            pl.col("conversation_id").alias("account"),
+            whole.labels.select(pl.concat_list(user).alias("messages"))["messages"],
+        )
+        return Corpus(conversations, whole.labels)
+
+
+def test_the_section_holds_for_the_corpora_and_is_missed_by_dull_ones() -> None:
+    site = site_of()
+    found = section(Given(site, site.honest, conversations=1_500))
+    assert not found.missed
+    assert found.tables["By language"].height == len(KINDS) * len(LANGUAGES)
+    dull = section(Dull(site, site.honest, conversations=1_500))
+    assert dull.missed == dull.bars
+
+
+def test_the_command_writes_a_corpus_of_the_languages_that_it_is_given(tmp_path: Path) -> None:
+    call = ["evaluate", "corpus", "--conversations", "300", "--out", str(tmp_path / "made.jsonl.gz")]
+    assert isinstance(CliRunner().invoke(app, [*call, "--languages", "en,xx"]).exception, CallError)
+    assert not list(tmp_path.iterdir())
+    assert CliRunner().invoke(app, [*call, "--languages", "en, hy"]).exit_code == 0
+    made = read_corpus(tmp_path / "made.jsonl.gz")
+    assert made.conversations.equals(make_corpus(ORDINARY, 300, languages=["en", "hy"]).conversations)
 
 
 def test_the_generator_and_the_analyst_know_nothing_of_each_other() -> None:

@@ -67,10 +67,7 @@ def honesty(corpus: Corpus, kind: str, seed: int = 0) -> pl.DataFrame:
 
 
 def check_honest(corpus: Corpus, kind: str, seed: int = 0) -> pl.DataFrame:
-    """`honesty`, of a corpus that measures something. Raises DishonestCorpusError for one that does not.
-
-    Shares are those of languages with at least FEW conversations; where none has so many, of all together.
-    """
+    """`honesty`, of a corpus that measures something. Raises DishonestCorpusError for one that does not."""
     found = honesty(corpus, kind, seed)
     judged = found.filter(pl.col("conversations") >= FEW)
     if judged.is_empty():
@@ -85,6 +82,23 @@ def check_honest(corpus: Corpus, kind: str, seed: int = 0) -> pl.DataFrame:
                 f"the {kind} corpus in {language}: {TELLS[what]} {share:.1%} of it, {MEANS}"
             )
     return found
+
+
+def worst(found: pl.DataFrame) -> dict[str, tuple[str, float]]:
+    """Of `honesty`, the language with the highest `tfidf`, and with the highest `names_said`, and how high.
+
+    Languages with fewer than FEW conversations are left out; where none has so many, it is all of them together.
+    """
+    judged = found.filter(pl.col("conversations") >= FEW)
+    if judged.is_empty():
+        weights = pl.col("conversations") / pl.col("conversations").sum()
+        judged = found.select(
+            pl.lit("all").alias("language"), (pl.col("tfidf", "names_said") * weights).sum()
+        )
+    return {
+        what: judged.sort(what, descending=True).select("language", what).row(0)  # type: ignore[misc]
+        for what in ("tfidf", "names_said")
+    }
 
 
 TELLS = {

@@ -9,7 +9,7 @@ import polars as pl
 
 from clio_dagster.evaluation.corpora.bank import KINDS
 from clio_dagster.evaluation.corpora.corpus import Corpus
-from clio_dagster.evaluation.corpora.honesty import FEW, SAID, SOLVED, honesty, requests_of
+from clio_dagster.evaluation.corpora.honesty import SAID, SOLVED, honesty, requests_of, worst
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.section import Bar, Section
 
@@ -63,8 +63,7 @@ def section(given: Given) -> Section:
         )
         joined = floors.join(own, on="language", maintain_order="left")
         by_language.append(joined.select(pl.lit(kind).alias("corpus"), pl.all()))
-        enough = floors.filter(pl.col("conversations") >= FEW)
-        enough = floors if enough.is_empty() else enough
+        highest = worst(floors)
         bars += [
             Bar(f"distinct requests, {kind}", row["distinct"], at_least=DISTINCT, n=asked.height),
             Bar(
@@ -73,12 +72,10 @@ def section(given: Given) -> Section:
                 at_least=TAIL,
                 n=row["accounts"],
             ),
-            Bar(
-                f"TF-IDF in its best language, {kind}", _most(enough["tfidf"]), at_most=SOLVED, n=asked.height
-            ),
+            Bar(f"TF-IDF in its best language, {kind}", highest["tfidf"][1], at_most=SOLVED, n=asked.height),
             Bar(
                 f"names said in one language, {kind}",
-                _most(enough["names_said"]),
+                highest["names_said"][1],
                 at_most=SAID,
                 n=asked.height,
             ),
@@ -108,7 +105,3 @@ def _accounts(corpus: Corpus) -> dict[str, Any]:
         "top_tenth": float(sizes[: max(1, len(sizes) // 10)].sum() / sizes.sum()),
         "largest_account": int(sizes[0]),
     }
-
-
-def _most(shares: pl.Series) -> float:
-    return float(shares.to_numpy().max())
