@@ -13,10 +13,11 @@ from typing import Any
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import corpora, reconstruction
+from clio_dagster.evaluation.sections import corpora, real_labels, reconstruction
 from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
+    "real_labels": real_labels.section,
     "corpora": corpora.section,
     "reconstruction": reconstruction.section,
 }

@@ -96,7 +96,7 @@ def worst(found: pl.DataFrame) -> dict[str, tuple[str, float]]:
             pl.lit("all").alias("language"), (pl.col("tfidf", "names_said") * weights).sum()
         )
     return {
-        what: judged.sort(what, descending=True).select("language", what).row(0)  # type: ignore[misc]
+        what: judged.sort(what, descending=True).select("language", what).row(0)
         for what in ("tfidf", "names_said")
     }
 
