@@ -3,6 +3,8 @@
 Each request is wanted of a length, a tone, a language and a person that the seed decides. Nothing of the site's is
 sent. What was answered is in the ledger: asked for again, the same corpus costs nothing. Of the concerning kind every
 assistant declines, and a second question judges each conversation: what it does not clear is left out.
+
+Where Claude reads what Claude wrote, a family of models is measured on its own words, as in the paper.
 """
 
 from __future__ import annotations
