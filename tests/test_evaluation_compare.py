@@ -123,6 +123,25 @@ def test_intervals_of_paired_and_other_shares_cover_what_they_say() -> None:
         assert LEVEL - 0.035 <= count / runs <= LEVEL + 0.035
 
 
+def test_one_group_that_changes_is_one_event_and_many_are_a_difference() -> None:
+    """As where a base cluster of a hundred gets another name: conversations by themselves would prove it a change."""
+    clusters = np.arange(2_000) // 100
+
+    def of(hits: np.ndarray, *, grouped: bool) -> Evaluation:
+        bar = share("hits", hits, at_least=0.1)
+        assert bar.hits is not None
+        groups = pl.Series("together", [f"{each}" for each in clusters])
+        return evaluation(replace(bar, hits=bar.hits.with_columns(groups) if grouped else bar.hits))
+
+    before = np.ones(2_000, dtype=bool)
+    for changed, grouped, verdict in ((1, False, WORSE), (1, True, SAME), (10, True, WORSE)):
+        found = compare(of(before, grouped=grouped), of(clusters >= changed, grouped=grouped))
+        assert verdicts(found) == {"hits": verdict}
+        row = found.bars.row(0, named=True)
+        assert row["low"] < -changed / 20 < row["high"]
+        assert (row["high"] < 0) == (verdict == WORSE)
+
+
 def test_tests_are_held_together_by_holms_steps() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
@@ -186,8 +205,11 @@ def test_every_setting_that_decides_a_release_is_told_or_has_no_part_in_an_evalu
 
 
 def whole() -> Evaluation:
+    grouped = share("grouped", np.arange(4) < 3)
+    assert grouped.hits is not None
     bars = [
         share("hits", np.arange(9) % 2 == 0, at_least=0.1),
+        replace(grouped, hits=grouped.hits.with_columns(pl.lit("one").alias("together"))),
         Bar("nothing", math.nan, at_most=1.0, interval=(0.5, math.inf)),
     ]
     table = pl.DataFrame({"a_b": [1, 2_000], "c|d": [math.nan, 0.12345], "lists": [["x"], []]})
@@ -200,7 +222,8 @@ def test_what_is_kept_comes_back_whole(tmp_path: Path) -> None:
     (section,), (before,) = back.sections, whole().sections
     assert repr(back) == repr(whole())
     assert_frame_equal(section.bars[0].hits, before.bars[0].hits)
-    assert section.bars[1].hits is None and section.pictures == before.pictures
+    assert_frame_equal(section.bars[1].hits, before.bars[1].hits)
+    assert section.bars[2].hits is None and section.pictures == before.pictures
     assert_frame_equal(section.tables["A table / of it"], before.tables["A table / of it"])
     assert (tmp_path / "home").stat().st_mode & 0o077 == 0
 

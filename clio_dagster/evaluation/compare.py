@@ -1,8 +1,9 @@
 """What changed between two evaluations: of two models, versions of prompts, settings or dates.
 
 Figures of the same conversations are compared pair by pair, other shares as two samples, and all tests of a comparison
-are held together to one error rate. A test takes conversations as independent; those of one base cluster are not, since
-they are named and assigned together. So it tells that these conversations fare differently, not that others would.
+are held together to one error rate. Conversations that fare in groups, as those of a base cluster do under its name,
+are compared by groups, where a figure tells them (`together`): one cluster that is named otherwise is one event. A
+figure that does not tell them is tested as if each conversation fared by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import polars as pl
 
 from clio_dagster.evaluation.evaluate import Evaluation
 from clio_dagster.evaluation.intervals import LEVEL
-from clio_dagster.evaluation.pairs import Difference, holm, of_others, of_pairs
+from clio_dagster.evaluation.pairs import Difference, holm, of_groups, of_others, of_pairs
 from clio_dagster.evaluation.section import Bar
 
 BETTER, WORSE, SAME = "better", "worse", "no difference seen"
@@ -119,7 +120,9 @@ def _row(key: tuple[str, str], a: Bar | None, b: Bar | None, other: str) -> dict
 def _test(a: Bar, b: Bar) -> Difference | None:
     pairs = _pairs(a.hits, b.hits)
     if pairs is not None:
-        return of_pairs(pairs["hit"].to_list(), pairs["hit_later"].to_list())
+        hits = pairs["hit"].to_list(), pairs["hit_later"].to_list()
+        groupings = [_groups(pairs, name) for name in ("together", "together_later") if name in pairs.columns]
+        return of_groups(*hits, groupings) if groupings else of_pairs(*hits)
     counts = [_hits(bar) for bar in (a, b)]
     if any(count is None for count in counts):
         return None
@@ -133,7 +136,13 @@ def _pairs(a: pl.DataFrame | None, b: pl.DataFrame | None) -> pl.DataFrame | Non
     if a["conversation_id"].n_unique() != a.height:
         return None
     both = a.join(b, on="conversation_id", suffix="_later").sort("conversation_id")
-    return both.fill_null(value=False) if both.height == a.height else None
+    is_hit = pl.col("hit", "hit_later").fill_null(value=False)
+    return both.with_columns(is_hit) if both.height == a.height else None
+
+
+def _groups(pairs: pl.DataFrame, name: str) -> list[str]:
+    """The group of each conversation; one by itself is its own."""
+    return pairs.select(pl.coalesce(name, pl.format("alone {}", "conversation_id"))).to_series().to_list()
 
 
 def _hits(bar: Bar) -> int | None:

@@ -1,8 +1,8 @@
 """Evaluations as folders: one that is kept can be compared with a later one.
 
 A folder holds `evaluation.json` (what made it, each section with its figures and bars), `tables/` and `pictures/` a
-section, and `hits.parquet`: section, what, conversation_id and hit, of figures that are shares of conversations. It is
-written beside its place and renamed: there is no half of one, whoever else writes.
+section, and `hits.parquet`: HITS of figures that are shares of conversations. It is written beside its place and
+renamed: there is no half of one, whoever else writes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from clio_dagster.evaluation.section import Bar, Section
 SCHEMA = 1
 """Of evaluation.json."""
 
-HITS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "section": pl.String,
-    "what": pl.String,
-    "conversation_id": pl.String,
-    "hit": pl.Boolean,
-}
-"""Columns of hits.parquet."""
+HITS = pl.Schema(
+    {
+        "section": pl.String,
+        "what": pl.String,
+        "conversation_id": pl.String,
+        "hit": pl.Boolean,
+        "together": pl.String,
+    }
+)
+"""Columns of hits.parquet; `together` is null throughout for figures that have none."""
 
 ABOUT, OF_HITS = "evaluation.json", "hits.parquet"
 LATEST = "latest"
@@ -72,7 +75,7 @@ def load(folder: Path) -> Evaluation:
         hits = (
             pl.read_parquet(folder / OF_HITS).select(list(HITS)).partition_by("section", "what", as_dict=True)
         )
-        of_bars = {key: rows.drop("section", "what") for key, rows in hits.items()}
+        of_bars = {key: _hits(rows) for key, rows in hits.items()}
         return Evaluation([_section(each, folder, of_bars) for each in told["sections"]], told["made_by"])
     except SavedError:
         raise
@@ -151,15 +154,15 @@ def _write(evaluation: Evaluation, folder: Path) -> None:
         for name, file in of["pictures"].items():
             (folder / "pictures" / section.name / file).write_text(section.pictures[name], "utf-8")
     hits = [
-        bar.hits.select(
-            pl.lit(section.name).alias("section"), pl.lit(bar.what).alias("what"), "conversation_id", "hit"
-        )
+        bar.hits.select(pl.lit(section.name).alias("section"), pl.lit(bar.what).alias("what"), pl.all())
         for section in evaluation.sections
         for bar in section.bars
         if bar.hits is not None
     ]
     folder.mkdir(exist_ok=True)
-    pl.concat([pl.DataFrame(schema=HITS), *hits]).write_parquet(folder / OF_HITS)
+    pl.concat([pl.DataFrame(schema=HITS), *hits], how="diagonal_relaxed").select(pl.col(*HITS)).cast(
+        HITS
+    ).write_parquet(folder / OF_HITS)
     (folder / ABOUT).write_text(json.dumps(told, ensure_ascii=False, indent=2), "utf-8")
 
 
@@ -205,6 +208,11 @@ def _section(told: Mapping[str, Any], folder: Path, hits: Mapping[Any, pl.DataFr
         for picture, file in told["pictures"].items()
     }
     return Section(name, told["title"], told["about"], bars, tables, pictures)
+
+
+def _hits(rows: pl.DataFrame) -> pl.DataFrame:
+    without = ["together"] if rows["together"].null_count() == rows.height else []
+    return rows.drop("section", "what", *without)
 
 
 def _interval(ends: list[float | None] | None) -> tuple[float, float] | None:
