@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from clio_dagster.evaluation.corpora.command import corpus
 from clio_dagster.failures import CallError, StageError
 from clio_dagster.settings import Settings, SettingsError, load_settings
 from clio_dagster.terminal import bars, console, errors
@@ -94,6 +95,9 @@ def sections(
     missed = [f"{section.name}: {bar.what}" for section in found.sections for bar in section.missed]
     if missed:
         raise StageError(f"{len(missed)} bars are missed: {'; '.join(missed)}")
+
+
+evaluate.command()(corpus)
 
 
 @evaluate.command()

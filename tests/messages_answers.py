@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from tests.messages_controls import Controls
+from tests.messages_corpora import corpus_answer
 from tests.messages_usage import schema_of
 
 TEXT_WITHOUT_SCHEMA = "That can be done."
@@ -69,6 +70,8 @@ def answer_text(params: Mapping[str, Any], controls: Controls) -> str:
         value: Any = facets(schema["properties"], data, wrong)
     elif fields == {"name", "description"}:
         value = _in_order(schema, summary(data, controls.naming, wrong))
+    elif written := corpus_answer(fields, data, wrong):
+        value = written
     elif fields == {"relates"}:
         value = {"relates": relates(inside("question", _text(params.get("system") or "")), data)}
     elif fields == {"score"}:

@@ -15,6 +15,7 @@ from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
 from clio_dagster.evaluation.sections import (
     auditor,
+    corpora,
     leakage,
     over_representation,
     real_labels,
@@ -24,6 +25,7 @@ from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "real_labels": real_labels.section,
+    "corpora": corpora.section,
     "reconstruction": reconstruction.section,
     "leakage": leakage.section,
     "auditor": auditor.section,

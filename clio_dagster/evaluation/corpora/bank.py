@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -32,7 +32,7 @@ class Category:
     id: str
     name: str
     description: str
-    subcategories: Mapping[str, str]
+    subcategories: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Bank:
-    """One language. `said` has rules `plain`, `polite`, … (tones), `context`, `detail`, `follow`, `thanks`, `help` and
-    `refusal`; `subjects` are by kind, category and subcategory."""
+    """One language. `said` has rules `plain`, `polite`, … (tones), `context`, `detail`, `follow` and `insist` (after a
+    reply that helps, or declines), `thanks`, `help` and `refusal`; `subjects` are by kind, category and subcategory."""
 
     joiner: str
     tones: tuple[str, ...]

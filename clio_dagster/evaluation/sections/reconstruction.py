@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from clio_dagster.evaluation.corpora.bank import CONCERNING, KINDS, ORDINARY, categories
+from clio_dagster.evaluation.corpora.honesty import SOLVED
 from clio_dagster.evaluation.found_again import COLUMNS, Found, find_again
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.heat_map import heat_map
@@ -15,9 +16,6 @@ from clio_dagster.evaluation.section import Bar, Section
 
 ABOVE_FLOOR = 0.15
 """How far above the nearest name by TF-IDF accuracy must lie, over languages that the embedder knows."""
-
-SOLVED = 0.5
-"""A corpus of which TF-IDF finds so many measures nothing."""
 
 PAPER = {ORDINARY: 0.94, CONCERNING: 0.84}
 """Accuracy that the paper states (C.2), with Claude, of 19,476 and 19,488 conversations of its own making."""
