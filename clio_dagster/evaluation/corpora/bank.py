@@ -73,7 +73,7 @@ def is_tuning(category: str) -> bool:
 @cache
 def load_bank(language: str, half: str) -> Bank:
     """The bank of one of LANGUAGES, with the requests and fillers of one half."""
-    stored: dict[str, Any] = tomllib.loads(_text(f"banks/{language}.toml"))
+    stored = _stored(language)
     tones = tuple(stored["tones"])
     said = {**stored["tones"], **stored["length"], **stored["turns"], **stored["replies"]}
     subjects = {}
@@ -88,6 +88,18 @@ def load_bank(language: str, half: str) -> Bank:
                 }
                 subjects[place] = Subject(Grammar(halved), tuple(name for name in rules if name != "ask"))
     return Bank(stored["joiner"], tones, Grammar(said), subjects)
+
+
+@cache
+def phrases_of(language: str, kind: str, category: str) -> tuple[str, ...]:
+    """All that a bank has on a category, of both halves: requests as they are stored, and fillers."""
+    stored = _stored(language)[kind][category]
+    return tuple(line for rules in stored.values() for lines in rules.values() for line in lines)
+
+
+@cache
+def _stored(language: str) -> dict[str, Any]:
+    return tomllib.loads(_text(f"banks/{language}.toml"))
 
 
 def _half(lines: Sequence[str], of: str, half: str) -> list[str]:
