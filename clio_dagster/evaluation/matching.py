@@ -44,12 +44,21 @@ def own_and_others(facets: pl.DataFrame, labels: pl.DataFrame, seed: int = 0) ->
     `labels`: id and slots, which are not empty.
     """
     drawn = facets.join(labels, on="id").sample(fraction=1, shuffle=True, seed=seed)
-    others = drawn.select(
-        "id", pl.col("slots").reverse().shift(1).fill_null(pl.col("slots").first()).over("corpus", "language")
-    ) if drawn.height else drawn.select("id", "slots")
+    others = (
+        drawn.select(
+            "id",
+            pl.col("slots").reverse().shift(1).fill_null(pl.col("slots").first()).over("corpus", "language"),
+        )
+        if drawn.height
+        else drawn.select("id", "slots")
+    )
     own = found(facets, labels).select("id", (pl.col("share") >= ENOUGH).alias("own"))
     other = found(facets, others).select("id", (pl.col("share") >= ENOUGH).alias("other"))
-    return facets.join(own, on="id").join(other, on="id", how="left").with_columns(pl.col("other").fill_null(value=False))
+    return (
+        facets.join(own, on="id")
+        .join(other, on="id", how="left")
+        .with_columns(pl.col("other").fill_null(value=False))
+    )
 
 
 def of_another(facets: pl.DataFrame, fillers: pl.DataFrame) -> pl.Series:
@@ -62,11 +71,12 @@ def of_another(facets: pl.DataFrame, fillers: pl.DataFrame) -> pl.Series:
     told = (
         fillers.with_columns(
             _letters(pl.col("filler")).str.len_chars().alias("letters"),
-            pl.when(unspaced).then(_letters(pl.col("filler"))).otherwise(_spaced(pl.col("filler"))).alias("told"),
+            pl.when(unspaced)
+            .then(_letters(pl.col("filler")))
+            .otherwise(_spaced(pl.col("filler")))
+            .alias("told"),
         )
-        .filter(
-            pl.col("letters") >= pl.when(unspaced).then(SHORTEST_TOLD_UNSPACED).otherwise(SHORTEST_TOLD)
-        )
+        .filter(pl.col("letters") >= pl.when(unspaced).then(SHORTEST_TOLD_UNSPACED).otherwise(SHORTEST_TOLD))
         .unique(["corpus", "category", "told"])
         .unique(["corpus", "told"], keep="none")
         .select("corpus", "told", pl.col("category").alias("of"))
@@ -91,7 +101,9 @@ def _pieces(slots: pl.DataFrame) -> pl.DataFrame:
     pairs = (
         each.filter(unspaced)
         .with_columns(letters.alias("piece"))
-        .with_columns(pl.int_ranges(0, (pl.col("piece").str.len_chars().cast(pl.Int64) - 1).clip(1)).alias("at"))
+        .with_columns(
+            pl.int_ranges(0, (pl.col("piece").str.len_chars().cast(pl.Int64) - 1).clip(1)).alias("at")
+        )
         .explode("at")
         .with_columns(pl.col("piece").str.slice(pl.col("at"), 2), pl.lit(1, pl.UInt32).alias("letters"))
     )
@@ -108,7 +120,9 @@ def _pieces(slots: pl.DataFrame) -> pl.DataFrame:
         )
     )
     columns = ("id", "row", "piece", "letters")
-    return pl.concat([pairs.select(columns), words.select(columns)]).filter(pl.col("piece").str.len_chars() > 0)
+    return pl.concat([pairs.select(columns), words.select(columns)]).filter(
+        pl.col("piece").str.len_chars() > 0
+    )
 
 
 def _letters(text: pl.Expr) -> pl.Expr:

@@ -76,7 +76,9 @@ def named(titles: Sequence[str], kind: str) -> list[str | None]:
     if not titles:
         return []
     near = (vectoriser.transform(titles) @ vectors.T).toarray()
-    return [ids[place] if row[place] > 0 else None for row, place in zip(near, near.argmax(axis=1), strict=True)]
+    return [
+        ids[place] if row[place] > 0 else None for row, place in zip(near, near.argmax(axis=1), strict=True)
+    ]
 
 
 @cache
