@@ -7,8 +7,8 @@ import math
 import numpy as np
 import polars as pl
 
-from clio_dagster.evaluation.given import Analysed, Given
 from clio_dagster.evaluation.corpora.bank import KINDS
+from clio_dagster.evaluation.given import Analysed, Given
 from clio_dagster.evaluation.pipeline import NOISELESS, Site, publish
 from clio_dagster.evaluation.section import Bar, Section
 
@@ -21,8 +21,8 @@ MOST_UNCHANGED = 2.0
 
 ABOUT = """
 Every published count is a day's count with noise, drawn once (threat model: tipping, subtraction). Here the exact
-counts of the last day are made beside the published ones, which only an evaluation may do, and what lies between is held
-against two-sided geometric noise of the site's ε and cap. A count shows only if it reaches the edge with its noise, so
+counts of the last day are made beside the published ones, which only an evaluation may do, and what lies between is
+held against two-sided geometric noise of the site's ε and cap. A count shows only if it reaches the edge with its noise, so
 what is due is the expectation given that it did. *Spread* is the mean size of the noise over what is due: 1 where all
 is as the settings say, 0 without noise, ½ where ε is twice what it should be. A few hundred counts tell it to about
 a tenth. With ε set to infinity no noise is due, nothing can be told, and nothing holds.
