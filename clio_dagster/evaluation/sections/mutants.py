@@ -18,9 +18,9 @@ WATCHING: dict[str, Callable[[Given], Section]] = {
 """The sections that have to notice, by name."""
 
 ABOUT = """
-A bar that nothing turns red promises nothing. Each fault is put into what was analysed, everything after it is made anew,
-and the section that has to notice is made once more: a fault is caught where a bar is missed that holds without it. No
-conversation is read again, but topics are named anew for three of the faults, and the auditor's set is scored again.
+A bar that nothing turns red promises nothing. Each fault is put into what was analysed, everything after it is made
+anew, and the section that has to notice is made once more: a fault is caught where a bar is missed that holds without
+it. No conversation is read again, but topics are named anew for three of the faults.
 """.strip()
 
 

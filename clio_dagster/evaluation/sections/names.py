@@ -7,6 +7,7 @@ import math
 import polars as pl
 
 from clio_dagster.conversations.languages import identify
+from clio_dagster.evaluation.concern import concern_by_language
 from clio_dagster.evaluation.corpora.bank import CONCERNING, KINDS, LANGUAGES
 from clio_dagster.evaluation.given import Analysed, Given
 from clio_dagster.evaluation.intervals import Share
@@ -134,6 +135,7 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
         chance = share_by_chance(rows, seed)
         texts = shown.select(pl.concat_str("name", pl.lit(". "), "description"))["name"]
         english = identify(texts, LANGUAGES) == "en"
+        distinct = _number(shown["name"].str.to_lowercase().is_unique().mean())
         pairs = told_apart(rows)
         alike.append(pairs.head(5).select(pl.lit(kind).alias("corpus"), pl.all()))
         table.append(
@@ -145,7 +147,7 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
                 "shuffled categories": chance,
                 "of their title's words": _mean(by_words),
                 "shuffled titles": _mean(by_chance),
-                "distinct titles": shown["name"].str.to_lowercase().n_unique() / max(1, shown.height),
+                "distinct titles": distinct,
                 "in English": _mean(english),
             }
         )
@@ -166,7 +168,7 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
             ),
             Bar(
                 f"titles that no other has, {kind}",
-                table[-1]["distinct titles"],
+                distinct,
                 at_least=1.0,
                 n=shown.height,
             ),
@@ -179,8 +181,6 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
 
 
 def _concern(done: dict[str, Analysed]) -> tuple[dict[str, pl.DataFrame], list[Bar]]:
-    from scipy.stats import spearmanr
-
     read = pl.concat(
         analysed.facets.select(
             "conversation_id",
@@ -194,35 +194,14 @@ def _concern(done: dict[str, Analysed]) -> tuple[dict[str, pl.DataFrame], list[B
         )
         for kind, analysed in done.items()
     )
-    rows = []
-    for language, of_language in [
-        ("all", read),
-        *(
-            (str(language), part)
-            for (language,), part in sorted(read.partition_by("language", as_dict=True).items())
-        ),
-    ]:
-        varies = of_language["concerning"].n_unique() > 1 and of_language["is_concerning"].n_unique() > 1
-        rows.append(
-            {
-                "language": language,
-                "conversations": of_language.height,
-                "rank correlation": float(
-                    spearmanr(of_language["concerning"], of_language["is_concerning"]).statistic
-                )
-                if varies
-                else math.nan,
-                "declined, and told": _mean(of_language.filter("declined")["refused"]),
-                "not declined, yet told": _mean(of_language.filter(~pl.col("declined"))["refused"]),
-            }
-        )
+    table = concern_by_language(read)
     bar = Bar(
         "rank correlation of concern with the corpus",
-        rows[0]["rank correlation"],
+        table["rank correlation"][0],
         at_least=LEAST_CONCERN,
         n=read.height,
     )
-    return {"Concern and refusals": pl.DataFrame(rows)}, [bar]
+    return {"Concern and refusals": table}, [bar]
 
 
 def _together(done: dict[str, Analysed]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -20,12 +20,12 @@ MOST_UNCHANGED = 2.0
 """Share of counts that are published as they are, as a multiple of what is due."""
 
 ABOUT = """
-Every published count is a day's count with noise, drawn once (threat model: tipping, subtraction). Here the exact
-counts of the last day are made beside the published ones, which only an evaluation may do, and what lies between is
-held against two-sided geometric noise of the site's ε and cap. A count shows only if it reaches the edge with its noise, so
-what is due is the expectation given that it did. *Spread* is the mean size of the noise over what is due: 1 where all
-is as the settings say, 0 without noise, ½ where ε is twice what it should be. A few hundred counts tell it to about
-a tenth. With ε set to infinity no noise is due, nothing can be told, and nothing holds.
+Every published count is a day's count with noise, drawn once. Here the exact counts of the last day are made beside the
+published ones, which only an evaluation may do, and what lies between is held against two-sided geometric noise of the
+site's ε and cap. A count shows only if it reaches the edge with its noise, so what is due is the expectation given that
+it did. *Spread* is the mean size of the noise over what is due: 1 where all is as the settings say, 0 without noise, ½
+where ε is twice what it should be. A few hundred counts tell it to about a tenth. Where the site sets ε to infinity no
+noise is due, so nothing can be measured and no bar holds.
 """.strip()
 
 
@@ -112,8 +112,8 @@ def with_due(noise: pl.DataFrame, site: Site) -> pl.DataFrame:
 
 
 def _figures(part: pl.DataFrame) -> dict[str, float]:
-    size, due = part["noise"].abs().sum(), part["size_due"].sum()
-    unchanged, none_due = (part["noise"] == 0).sum(), part["none_due"].sum()
+    size, due = (float(part[column].abs().sum()) for column in ("noise", "size_due"))
+    unchanged, none_due = int((part["noise"] == 0).sum()), float(part["none_due"].sum())
     return {
         "figures": part.height,
         "spread": size / due if due else math.nan,
