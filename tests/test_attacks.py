@@ -17,7 +17,15 @@ from typer.testing import CliRunner
 
 from clio_dagster.analyst.protocol import AuditSample, NamingSample, Summary, Vocabulary
 from clio_dagster.cli import app
-from clio_dagster.evaluation import canaries, confirmation, injection, subtraction, templates, tipping
+from clio_dagster.evaluation import (
+    canaries,
+    confirmation,
+    injection,
+    private_items,
+    subtraction,
+    templates,
+    tipping,
+)
 from clio_dagster.evaluation.analysts import Copying, Listing, Obedient
 from clio_dagster.evaluation.intervals import Share, paired_ratio, simultaneous
 from clio_dagster.evaluation.pipeline import NOISELESS, Site, find, name, read, site_of
@@ -68,7 +76,7 @@ def test_a_corpus_of_canaries_holds_each_item_once_and_every_kind(site: Site) ->
     made = canaries.corpus(600, seed=1)
     texts = [messages[0]["text"] for messages in made.raw["messages"]]
     assert made.planted["text"].is_unique().all()
-    assert set(made.planted["kind"]) >= {*canaries.UNKNOWN, "name", "email", "card", "iban"}
+    assert set(made.planted["kind"]) >= {*private_items.UNKNOWN, "name", "email", "card", "iban"}
     assert made.planted.height / made.raw.height == pytest.approx(canaries.CANARY_SHARE, abs=0.06)
     ids = dict(zip(made.raw["conversation_id"], texts, strict=True))
     for identifier, kind, text in made.planted.iter_rows():
@@ -81,8 +89,8 @@ def test_a_corpus_of_canaries_holds_each_item_once_and_every_kind(site: Site) ->
     [
         ("employer", "bramwell foods", "People at Bramwell Foods ask.", True),
         ("employer", "bramwell foods", "People at Bramwell ask about foods.", False),
-        (canaries.PAIR, "kettle and anvil", "An anvil, and a kettle.", True),
-        (canaries.PAIR, "kettle and anvil", "An anvil. A kettle.", False),
+        (private_items.PAIR, "kettle and anvil", "An anvil, and a kettle.", True),
+        (private_items.PAIR, "kettle and anvil", "An anvil. A kettle.", False),
     ],
     ids=["as it stands", "in parts", "pair", "pair in two sentences"],
 )

@@ -12,12 +12,15 @@ from typing import Any
 
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import names, noise, reconstruction
+from clio_dagster.evaluation.sections import auditor, leakage, mutants, names, noise, reconstruction
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "reconstruction": reconstruction.section,
     "names": names.section,
+    "leakage": leakage.section,
+    "auditor": auditor.section,
     "noise": noise.section,
+    "mutants": mutants.section,
 }
 """By name, in the order of the document."""
 

@@ -7,6 +7,7 @@ figures are told of the other, HELD_OUT.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ ORDINARY, CONCERNING = "ordinary", "concerning"
 KINDS = (ORDINARY, CONCERNING)
 
 TUNING, HELD_OUT = "tuning", "held out"
+
+_SLOT = re.compile(r"\{\w+\}")
 
 LANGUAGES = ("en", "uk", "es", "ja", "zh", "fr", "ru", "hi", "pt", "ca", "hy", "ar", "af", "tr", "ka")
 """ISO 639-1 codes of the paper's fifteen languages (its Table 5), in its order."""
@@ -66,7 +69,7 @@ def is_tuning(category: str) -> bool:
     for kind in KINDS:
         names = [each.id for each in categories(kind)]
         if category in names:
-            return category in _half(names, kind, TUNING)
+            return category in half_of(names, kind, TUNING)
     raise KeyError(category)
 
 
@@ -83,7 +86,7 @@ def load_bank(language: str, half: str) -> Bank:
                 place = (kind, category.id, subcategory)
                 rules = stored[kind][category.id][subcategory]
                 halved = {
-                    name: _half(lines, " ".join((language, *place, name)), half)
+                    name: half_of(lines, " ".join((language, *place, name)), half)
                     for name, lines in rules.items()
                 }
                 subjects[place] = Subject(Grammar(halved), tuple(name for name in rules if name != "ask"))
@@ -92,9 +95,10 @@ def load_bank(language: str, half: str) -> Bank:
 
 @cache
 def phrases_of(language: str, kind: str, category: str) -> tuple[str, ...]:
-    """All that a bank has on a category, of both halves: requests as they are stored, and fillers."""
+    """All that a bank has on a category, of both halves: requests with their slots empty, and fillers."""
     stored = _stored(language)[kind][category]
-    return tuple(line for rules in stored.values() for lines in rules.values() for line in lines)
+    lines = [line for rules in stored.values() for of_rule in rules.values() for line in of_rule]
+    return tuple(_SLOT.sub(" ", line) for line in lines)
 
 
 @cache
@@ -102,8 +106,8 @@ def _stored(language: str) -> dict[str, Any]:
     return tomllib.loads(_text(f"banks/{language}.toml"))
 
 
-def _half(lines: Sequence[str], of: str, half: str) -> list[str]:
-    """Every second line in the order of their hashes."""
+def half_of(lines: Sequence[str], of: str, half: str) -> list[str]:
+    """Every second line in the order of their hashes; `of` says whose lines they are."""
     ordered = sorted(lines, key=lambda line: hashlib.sha256(f"{of}\0{line}".encode()).digest())
     return ordered[half == HELD_OUT :: 2]
 

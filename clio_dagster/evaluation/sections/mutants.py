@@ -9,10 +9,11 @@ import polars as pl
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.mutants import MUTANTS, Mutant
 from clio_dagster.evaluation.section import Bar, Section
-from clio_dagster.evaluation.sections import names, noise
+from clio_dagster.evaluation.sections import auditor, names, noise
 
 WATCHING: dict[str, Callable[[Given], Section]] = {
     "names": names.section,
+    "auditor": auditor.section,
     "noise": noise.section,
 }
 """The sections that have to notice, by name."""
@@ -20,7 +21,8 @@ WATCHING: dict[str, Callable[[Given], Section]] = {
 ABOUT = """
 A bar that nothing turns red promises nothing. Each fault is put into what was analysed, everything after it is made
 anew, and the section that has to notice is made once more: a fault is caught where a bar is missed that holds without
-it. No conversation is read again, but topics are named anew for three of the faults.
+it. No conversation is read again, but topics are named anew for three of the faults, and
+the set of the auditor is scored without any fault once more.
 """.strip()
 
 
