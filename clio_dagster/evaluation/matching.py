@@ -44,14 +44,9 @@ def own_and_others(facets: pl.DataFrame, labels: pl.DataFrame, seed: int = 0) ->
     `labels`: id and slots, which are not empty.
     """
     drawn = facets.join(labels, on="id").sample(fraction=1, shuffle=True, seed=seed)
-    others = (
-        drawn.select(
-            "id",
-            pl.col("slots").reverse().shift(1).fill_null(pl.col("slots").first()).over("corpus", "language"),
-        )
-        if drawn.height
-        else drawn.select("id", "slots")
-    )
+    before = pl.col("slots").shift(1).over("corpus", "language")
+    last = pl.col("slots").last().over("corpus", "language")
+    others = drawn.select("id", pl.coalesce(before, last).alias("slots"))
     own = found(facets, labels).select("id", (pl.col("share") >= ENOUGH).alias("own"))
     other = found(facets, others).select("id", (pl.col("share") >= ENOUGH).alias("other"))
     return (
@@ -117,6 +112,7 @@ def _pieces(slots: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("letters") < 4)
             .then(pl.concat_str(pl.lit(" "), "piece", pl.lit(" ")))
             .otherwise(pl.col("piece").str.slice(0, ((pl.col("letters") * 2 + 2) // 3).clip(4)))
+            .alias("piece")
         )
     )
     columns = ("id", "row", "piece", "letters")

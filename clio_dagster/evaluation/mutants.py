@@ -47,8 +47,9 @@ def merged(given: Given) -> Given:
 
 
 def dropped(given: Given) -> Given:
-    """Every conversation in the last of the languages that the embedder knows comes out unread."""
-    language = given.known_languages[-1]
+    """Every conversation in the last language of the corpora that the embedder knows comes out unread."""
+    occurring = {each for kind in KINDS for each in given.analysed(kind).facets["language"].unique()}
+    language = [each for each in given.known_languages if each in occurring][-1]
     return _with(given, {kind: _dropped(given.analysed(kind), language, given) for kind in KINDS})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -28,7 +28,7 @@ the set of the auditor is scored without any fault once more.
 
 def section(given: Given) -> Section:
     """Every mutant against the bars that hold without it."""
-    red = red_by_mutant(given)
+    red = red_by_mutant(given, MUTANTS)
     caught = sum(bool(bars) for bars in red.values())
     table = pl.DataFrame(
         {
@@ -42,19 +42,14 @@ def section(given: Given) -> Section:
     return Section("mutants", "Faults that must be noticed", ABOUT, [bar], {"Faults": table})
 
 
-def red_by_mutant(
-    given: Given,
-    mutants: Sequence[Mutant] = MUTANTS,
-    watching: Mapping[str, Callable[[Given], Section]] | None = None,
-) -> dict[str, list[str]]:
+def red_by_mutant(given: Given, mutants: Sequence[Mutant]) -> dict[str, list[str]]:
     """For each mutant's name, the bars that it turns red and that hold without it."""
-    watching = WATCHING if watching is None else watching
     wanted = sorted({mutant.seen_by for mutant in mutants})
-    held = {name: {bar.what for bar in watching[name](given).bars if bar.held} for name in wanted}
+    held = {name: {bar.what for bar in WATCHING[name](given).bars if bar.held} for name in wanted}
     return {
         mutant.name: [
             bar.what
-            for bar in watching[mutant.seen_by](mutant.change(given)).missed
+            for bar in WATCHING[mutant.seen_by](mutant.change(given)).missed
             if bar.what in held[mutant.seen_by]
         ]
         for mutant in mutants
