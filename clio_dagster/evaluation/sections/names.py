@@ -22,7 +22,7 @@ LEAST_MATCHED = 0.7  # (.77)
 MOST_OF_ANOTHER = 0.01  # (0; .05 where a tenth of the facets is shuffled)
 LEAST_ABOVE_CHANCE = 0.3  # members that are of their cluster's category (.52)
 MOST_ALIKE = 0.8  # (.36; .97 where two topics are merged)
-LEAST_NAMED_ABOVE_CHANCE = 0.1  # (.22)
+LEAST_NAMED_ABOVE_CHANCE = 0.1  # (.21)
 LEAST_IN_ENGLISH = 0.8  # (.90)
 LEAST_CONCERN = 0.3  # (.37)
 
