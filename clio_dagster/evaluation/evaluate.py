@@ -12,9 +12,18 @@ from typing import Any
 
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import auditor, leakage, mutants, names, noise, reconstruction
+from clio_dagster.evaluation.sections import (
+    auditor,
+    leakage,
+    mutants,
+    names,
+    noise,
+    real_labels,
+    reconstruction,
+)
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
+    "real_labels": real_labels.section,
     "reconstruction": reconstruction.section,
     "names": names.section,
     "leakage": leakage.section,
