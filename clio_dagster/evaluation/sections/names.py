@@ -37,16 +37,16 @@ PAPER = pl.DataFrame(
 """Table 4 of the paper, judged by people on Claude's work."""
 
 ABOUT = """
-The paper's Table 4 asks people whether summaries and titles are right. Here plain code asks, on text whose making is
-known, so that these figures are lower bounds of another kind and are not the paper's: offline analysts repeat a
-sentence of the user's, and the judges below read words, not meaning.
+The paper's Table 4 asks people whether Claude's summaries and titles are right. Here plain code asks, on synthetic text
+whose making is known, whichever analyst is configured: the figures stand beside the paper's, and are not of the same
+thing. The offline analyst repeats a sentence of the user's, and the judges below read words, not meaning.
 
 **Facets.** A conversation was made by filling slots of a request ("a pond that freezes"). Its `request` facet matches
 where at least half of the slots' letters stand in it as words, endings aside. Beside it: how often it matches the slots
 of another conversation of the same corpus and language. A facet in English of a conversation in another language is
-left out, as no word could match; an analyst that generalises ("a garden feature") is told it does not match. *Of
-another conversation* are facets that miss their own slots and hold the whole of a filler that only another category
-has: none should.
+left out, as no word could match, so that an analyst who always writes English is judged on English conversations alone;
+one that generalises ("a garden feature") counts as not matching. *Of another conversation* are
+facets that miss their own slots and hold the whole of a filler that only another category has: none should.
 
 **Titles.** A member belongs where its category is the one that most members of its base cluster are of; that tells how
 far clusters are of one kind. By the title's words alone: the category whose prompts, in any language, the title is
@@ -153,7 +153,10 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
         )
         bars += [
             _share(
-                f"members of their cluster's category, {kind}", belongs, at_least=chance + LEAST_ABOVE_CHANCE
+                f"members of their cluster's category, {kind}",
+                belongs,
+                at_least=chance + LEAST_ABOVE_CHANCE,
+                hits=rows.select("conversation_id", belongs.alias("hit")),
             ),
             _share(
                 f"members that their title's words name, {kind}",
