@@ -156,7 +156,11 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
                 f"members of their cluster's category, {kind}",
                 belongs,
                 at_least=chance + LEAST_ABOVE_CHANCE,
-                hits=rows.select("conversation_id", belongs.alias("hit")),
+                hits=rows.select(
+                    "conversation_id",
+                    belongs.alias("hit"),
+                    pl.col("cluster_id").cast(pl.String).alias("together"),
+                ),
             ),
             _share(
                 f"members that their title's words name, {kind}",
