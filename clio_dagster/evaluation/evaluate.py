@@ -13,14 +13,18 @@ from typing import Any
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import (
     auditor,
     corpora,
     leakage,
+    leakage,
+    mutants,
+    names,
+    noise,
     over_representation,
     real_labels,
     reconstruction,
 )
+from clio_dagster.evaluation.sections import auditor, corpora, leakage, mutants, names, noise, over_representation, real_labels, reconstruction
 from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
@@ -30,6 +34,9 @@ SECTIONS: dict[str, Callable[[Given], Section]] = {
     "leakage": leakage.section,
     "auditor": auditor.section,
     "over_representation": over_representation.section,
+    "names": names.section,
+    "noise": noise.section,
+    "mutants": mutants.section,
 }
 """By name, in the order of the document."""
 

@@ -7,6 +7,7 @@ figures are told of the other, HELD_OUT.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ ORDINARY, CONCERNING = "ordinary", "concerning"
 KINDS = (ORDINARY, CONCERNING)
 
 TUNING, HELD_OUT = "tuning", "held out"
+
+_SLOT = re.compile(r"\{\w+\}")
 
 LANGUAGES = ("en", "uk", "es", "ja", "zh", "fr", "ru", "hi", "pt", "ca", "hy", "ar", "af", "tr", "ka")
 """ISO 639-1 codes of the paper's fifteen languages (its Table 5), in its order."""
@@ -73,7 +76,7 @@ def is_tuning(category: str) -> bool:
 @cache
 def load_bank(language: str, half: str) -> Bank:
     """The bank of one of LANGUAGES, with the requests and fillers of one half."""
-    stored: dict[str, Any] = tomllib.loads(_text(f"banks/{language}.toml"))
+    stored = _stored(language)
     tones = tuple(stored["tones"])
     said = {**stored["tones"], **stored["length"], **stored["turns"], **stored["replies"]}
     subjects = {}
@@ -88,6 +91,19 @@ def load_bank(language: str, half: str) -> Bank:
                 }
                 subjects[place] = Subject(Grammar(halved), tuple(name for name in rules if name != "ask"))
     return Bank(stored["joiner"], tones, Grammar(said), subjects)
+
+
+@cache
+def phrases_of(language: str, kind: str, category: str) -> tuple[str, ...]:
+    """All that a bank has on a category, of both halves: requests with their slots empty, and fillers."""
+    stored = _stored(language)[kind][category]
+    lines = [line for rules in stored.values() for of_rule in rules.values() for line in of_rule]
+    return tuple(_SLOT.sub(" ", line) for line in lines)
+
+
+@cache
+def _stored(language: str) -> dict[str, Any]:
+    return tomllib.loads(_text(f"banks/{language}.toml"))
 
 
 def half_of(lines: Sequence[str], of: str, half: str) -> list[str]:
