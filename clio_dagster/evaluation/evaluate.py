@@ -12,10 +12,12 @@ from typing import Any
 
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import reconstruction
+from clio_dagster.evaluation.sections import ablations, costs, reconstruction
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "reconstruction": reconstruction.section,
+    "costs": costs.section,
+    "ablations": ablations.section,
 }
 """By name, in the order of the document."""
 
