@@ -67,8 +67,8 @@ clusters at this size, and a category found or lost moves accuracy by points. Th
 clusters aim at held where it is; a site's settings would move that along. Where a tree has no more than two levels, the
 third is left out.
 
-The curves go from loosest to tightest, and each point is the mean of {DRAWS} draws of conversations and noise. ε is that
-of one comparison, whether a topic is large enough or a word used by enough accounts: it bounds by which factor one
+The curves go from loosest to tightest, and each point is the mean of {DRAWS} draws of conversations and noise. ε is
+that of one comparison, whether a topic is large enough or a word used by enough accounts: it bounds by which factor one
 account moves the odds of what that comparison shows, and nothing bounds everything published together. So its steps are
 not those of Urania (arXiv 2506.04681), which spends one ε on everything, and whose coverage falls from 0.723 to 0.078
 from loosest to tightest on other conversations: that is context, not a comparison. More noise also lets a rarer word
