@@ -14,13 +14,11 @@ from clio_dagster.analyst.protocol import NamingSample, Summary, Vocabulary
 from clio_dagster.evaluation import variants
 from clio_dagster.evaluation.ablation import (
     NAMING,
-    PLANTED_SHARE,
     RARE,
     SCORES,
     Bench,
     made,
     measured,
-    planted,
     read,
     without_contrast,
 )
@@ -30,6 +28,7 @@ from clio_dagster.evaluation.curves import shares_along
 from clio_dagster.evaluation.evaluate import SECTIONS
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.pipeline import Made, Site, site_of
+from clio_dagster.evaluation.planting import PLANTED_SHARE, planted
 from clio_dagster.evaluation.sections import costs
 from clio_dagster.evaluation.sections.ablations import _along
 
@@ -168,9 +167,11 @@ def test_a_curve_is_the_mean_of_its_draws(site: Site, bench: Bench) -> None:
     assert curve["step"].to_list() == ["0.02"]
     drawn = [variants.drawn_anew(site, site.honest, draw) for draw in range(2)]
     tight = [variants.with_epsilon(each, 0.02) for each in drawn]
-    shown = [scores(each, made(each, few.reading), few)["shown"] for each in tight]
-    assert curve["shown"].to_list() == [pytest.approx(sum(shown) / 2)]
-    assert curve["shown"][0] < 0.9 and shown[0] != shown[1]
+    one, other = (scores(each, made(each, few.reading), few) for each in tight)
+    assert one["words"] != other["words"]
+    for name in ("shown", "words"):
+        assert curve[name].to_list() == [pytest.approx((one[name] + other[name]) / 2)]
+    assert curve["shown"][0] < 0.9
 
 
 def test_every_noise_follows_one_epsilon(plain: variants.Variant) -> None:

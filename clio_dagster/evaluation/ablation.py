@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
-from random import Random
 from typing import Any, cast
 
 import numpy as np
@@ -18,30 +16,18 @@ import polars as pl
 from clio_dagster.analyst.protocol import Analyst, NamingSample, Node, Refusal, Summary
 from clio_dagster.clusters.vectors import normalized
 from clio_dagster.evaluation.corpora.bank import Category
-from clio_dagster.evaluation.corpora.corpus import Corpus
 from clio_dagster.evaluation.pipeline import Base, Made, Site, embed, find, name
 from clio_dagster.evaluation.reconstruction import category_nodes
 from clio_dagster.facets import CLUSTERED_BY, facets_of
 from clio_dagster.privacy.inflection import base_forms
 from clio_dagster.privacy.segmentation import segment
-from clio_dagster.synthetic.canaries import Canaries
-from clio_dagster.synthetic.topics import load_languages
 from clio_dagster.tables import PUBLISHED
 
 READING, CLUSTERING, NAMING = "facets", "clusters", "names"
 """The first stage that a change reaches; all before it are shared."""
 
-PLANTED_SHARE = 0.2
-"""Share of conversations with a private item."""
-
 RARE = 8
 """Accounts below which a word is rare, whatever support a change asks for: the default of CLIO_WORD_MIN_ACCOUNTS."""
-
-_SYLLABLES = (
-    ("bra", "qui", "wex", "tho", "lun", "pev", "osk", "dre", "fen", "yar", "zel", "hob"),
-    ("lami", "vodu", "rupe", "kosi", "tane", "mbir", "galo", "neshu", "pirra", "duvo"),
-    ("wick", "stow", "mere", "combe", "ridge", "hurst", "ford", "dale", "thorpe", "beck"),
-)
 
 SCORES = {
     "accuracy": pl.Float64,
@@ -55,14 +41,6 @@ SCORES = {
     "rare_words": pl.Float64,
 }
 """Columns of what is measured; see `measured`."""
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A corpus, and the private items in it: each said in one conversation."""
-
-    corpus: Corpus
-    items: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -113,37 +91,6 @@ class WithoutContrast:
 
 def without_contrast(analyst: Analyst) -> Analyst:
     return cast("Analyst", WithoutContrast(analyst))
-
-
-def planted(corpus: Corpus, seed: int) -> Planted:
-    """`corpus` with an item at the end of the first message of PLANTED_SHARE of its conversations.
-
-    By turns one of a kind that the detector knows, in a sentence of the conversation's language where there is one
-    (synthetic/canaries.py), and a made-up word in brackets, which no pattern knows.
-    """
-    random = Random(f"{seed} planted")
-    canaries, languages = Canaries(random), load_languages()
-    words = ["".join(parts) for parts in product(*_SYLLABLES)]
-    random.shuffle(words)
-    items: list[str] = []
-    messages = []
-    for language, said in corpus.conversations.select("language", "messages").iter_rows():
-        if random.random() < PLANTED_SHARE:
-            if words and (language not in languages or random.random() < 0.5):
-                item = words.pop()
-                sentence = f"({item})"
-            elif language in languages:
-                canary = canaries.plant(language, languages[language])
-                item, sentence = canary.text, canary.sentence
-            else:
-                messages.append(said)
-                continue
-            items.append(item)
-            said = [{**said[0], "text": f"{said[0]['text']} {sentence}"}, *said[1:]]
-        messages.append(said)
-    kind = corpus.conversations.schema["messages"]
-    conversations = corpus.conversations.with_columns(pl.Series("messages", messages, dtype=kind))
-    return Planted(replace(corpus, conversations=conversations), tuple(items))
 
 
 def read(conversations: pl.DataFrame, analyst: Analyst, site: Site) -> Reading:

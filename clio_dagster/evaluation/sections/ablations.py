@@ -16,7 +16,6 @@ from clio_dagster.evaluation.ablation import (
     Variant,
     made,
     measured,
-    planted,
     read,
 )
 from clio_dagster.evaluation.corpora.bank import LANGUAGES, ORDINARY, categories
@@ -24,6 +23,7 @@ from clio_dagster.evaluation.corpora.corpus import make_corpus
 from clio_dagster.evaluation.curves import shares_along
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.pipeline import Base, Made
+from clio_dagster.evaluation.planting import planted
 from clio_dagster.evaluation.section import Bar, Section
 from clio_dagster.evaluation.variants import (
     ACCOUNTS,
