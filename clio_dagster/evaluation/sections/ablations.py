@@ -73,8 +73,8 @@ account moves the odds of what that comparison shows, and nothing bounds everyth
 not those of Urania (arXiv 2506.04681), which spends one ε on everything, and whose coverage falls from 0.723 to 0.078
 from loosest to tightest on other conversations: that is context, not a comparison. More noise also lets a rarer word
 pass now and then (`rare_words`): it hides on which side of the edge one account tips a count, and is no higher edge.
-The second curve moves the accounts that a topic needs, with conversations and size in the settings' proportion: little
-more is withheld, but topics are wider.
+The second curve moves the accounts that a topic needs, with conversations and size in the settings' proportion, so that
+what it costs is less in what is withheld than in how wide topics are.
 
 Each change and each draw is named, arranged and audited anew, some sixty times the questions about one date's topics,
 and {DRAWS} corpora are read. With an analyst that is paid for, that is the cost of this section.

@@ -29,7 +29,7 @@ MODES = ("direct", "batch")
 
 ABOUT = f"""
 What {EACH:,} conversations take, by stage, beside the paper's Table 2. Figures are scaled in proportion from those of
-both corpora, which is near for reading and embedding, and above what naming takes at that size.
+both corpora, what starting takes included.
 
 Seconds are those of the analyst and the machine that this document was made with, one run, whatever else the machine
 was doing; they are the only figures that differ from run to run.
