@@ -17,7 +17,7 @@ from clio_dagster.analyst.protocol import Analyst, NamingSample, Node, Refusal, 
 from clio_dagster.clusters.vectors import normalized
 from clio_dagster.evaluation.corpora.bank import Category
 from clio_dagster.evaluation.pipeline import Base, Made, Site, embed, find, name
-from clio_dagster.evaluation.reconstruction import category_nodes
+from clio_dagster.evaluation.reconstruction import assigned, category_nodes
 from clio_dagster.facets import CLUSTERED_BY, facets_of
 from clio_dagster.privacy.inflection import base_forms
 from clio_dagster.privacy.segmentation import segment
@@ -179,8 +179,8 @@ def _told(variant: Variant, done: Made, categories: Sequence[Category]) -> pl.Da
         ).iter_rows()
     ]
     level = category_nodes(categories, variant.site.embedder)
-    chosen = variant.analyst.assign(children, level) if children else []
-    assigned = nodes.select(
+    chosen = assigned(children, level, variant.analyst) if children else []
+    told = nodes.select(
         "node_id",
         pl.Series("found", [categories[place].id for place in chosen], dtype=pl.String),
         pl.Series("named", _nearest(children, level, categories, variant.site), dtype=pl.String),
@@ -188,7 +188,7 @@ def _told(variant: Variant, done: Made, categories: Sequence[Category]) -> pl.Da
     )
     return (
         done.base.members.select("conversation_id", "cluster_id")
-        .join(leaves.join(assigned, on="node_id"), on="cluster_id", how="left", maintain_order="left")
+        .join(leaves.join(told, on="node_id"), on="cluster_id", how="left", maintain_order="left")
         .select(
             "conversation_id",
             pl.coalesce("node_id", pl.format("in no topic {}", "cluster_id")).alias("node"),

@@ -12,9 +12,10 @@ from typing import Any
 
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import ablations, costs, reconstruction
+from clio_dagster.evaluation.sections import ablations, costs, real_labels, reconstruction
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
+    "real_labels": real_labels.section,
     "reconstruction": reconstruction.section,
     "costs": costs.section,
     "ablations": ablations.section,

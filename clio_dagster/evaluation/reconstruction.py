@@ -15,7 +15,9 @@ import polars as pl
 from clio_dagster.analyst.protocol import Analyst, Node, Summary
 from clio_dagster.embedding import Embedder
 from clio_dagster.evaluation.corpora.bank import Category
+from clio_dagster.evaluation.intervals import LEVEL
 from clio_dagster.evaluation.pipeline import Made
+from clio_dagster.hierarchy.hierarchizer import ASSIGNED_AT_ONCE
 
 SCORES = {
     "conversations": pl.Int64,
@@ -24,6 +26,9 @@ SCORES = {
     "weighted_f1": pl.Float64,
 }
 """Columns of `scores`."""
+
+RESAMPLES = 1_000
+"""Draws of an interval."""
 
 
 def category_nodes(categories: Sequence[Category], embedder: Embedder) -> list[Node]:
@@ -35,10 +40,27 @@ def category_nodes(categories: Sequence[Category], embedder: Embedder) -> list[N
     ]
 
 
+def assigned(children: Sequence[Node], parents: Sequence[Node], analyst: Analyst) -> list[int]:
+    """The place of each child's parent.
+
+    As in the hierarchizer, the analyst is asked for ASSIGNED_AT_ONCE children at a time, drawn at random, with the
+    parents in another order each time.
+    """
+    draw = np.random.default_rng(0)
+    drawn = draw.permutation(len(children))
+    found = [0] * len(children)
+    for group in np.split(drawn, range(ASSIGNED_AT_ONCE, len(drawn), ASSIGNED_AT_ONCE)):
+        order = draw.permutation(len(parents))
+        answers = analyst.assign([children[child] for child in group], [parents[place] for place in order])
+        for child, answer in zip(group, answers, strict=True):
+            found[child] = int(order[answer])
+    return found
+
+
 def supervised(
     made: Made, categories: Sequence[Category], analyst: Analyst, embedder: Embedder
 ) -> pl.DataFrame:
-    """conversation_id and found, the category of each conversation that is in a base cluster."""
+    """conversation_id, cluster_id and found, the category of each conversation that is in a base cluster."""
     centroids = dict(made.base.clusters.select("cluster_id", "centroid").iter_rows())
     leaves = made.leaves.select("cluster_id", "name", "description").sort("cluster_id")
     children = [
@@ -46,12 +68,12 @@ def supervised(
         for cluster, name, description in leaves.iter_rows()
     ]
     if not children:
-        return pl.DataFrame(schema={"conversation_id": pl.String, "found": pl.String})
-    chosen = analyst.assign(children, category_nodes(categories, embedder))
-    assigned = leaves.select("cluster_id").with_columns(
+        return pl.DataFrame(schema={"conversation_id": pl.String, "cluster_id": pl.Int32, "found": pl.String})
+    chosen = assigned(children, category_nodes(categories, embedder), analyst)
+    found = leaves.select("cluster_id").with_columns(
         pl.Series("found", [categories[place].id for place in chosen], dtype=pl.String)
     )
-    return made.base.members.join(assigned, on="cluster_id").select("conversation_id", "found")
+    return made.base.members.join(found, on="cluster_id").select("conversation_id", "cluster_id", "found")
 
 
 def scores(labelled: pl.DataFrame, by: str | None = None) -> pl.DataFrame:
@@ -77,19 +99,59 @@ def scores(labelled: pl.DataFrame, by: str | None = None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**({by: pl.String} if by else {}), **SCORES})
 
 
+def by_category(labelled: pl.DataFrame) -> pl.DataFrame:
+    """category, conversations, precision (null where it is never found), recall and f1 of those that occur."""
+    return _f1(labelled).select(
+        "category",
+        pl.col("support").alias("conversations"),
+        pl.when(pl.col("told") > 0).then(pl.col("right") / pl.col("told")).alias("precision"),
+        (pl.col("right") / pl.col("support")).alias("recall"),
+        "f1",
+    )
+
+
 def _f1(labelled: pl.DataFrame) -> pl.DataFrame:
-    """category, support, f1."""
+    """category, support, right, told, f1."""
     truth = labelled.group_by("category").agg(
         pl.len().alias("support"), (pl.col("category") == pl.col("found")).sum().alias("right")
     )
     found = (
         labelled.drop_nulls("found").group_by(pl.col("found").alias("category")).agg(pl.len().alias("told"))
     )
-    return truth.join(found, on="category", how="left").select(
-        "category",
-        "support",
-        (2 * pl.col("right") / (pl.col("support") + pl.col("told").fill_null(0))).alias("f1"),
+    counted = truth.join(found, on="category", how="left").with_columns(pl.col("told").fill_null(0))
+    f1 = (2 * pl.col("right") / (pl.col("support") + pl.col("told"))).alias("f1")
+    return counted.with_columns(f1).sort("category")
+
+
+def interval(labelled: pl.DataFrame, *, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+    """Of the accuracy: base clusters are drawn again (percentile bootstrap), since one is right or wrong as a whole.
+
+    A conversation in none is drawn by itself. (0, 1) where there is nothing to draw from.
+    """
+    groups = (
+        labelled.with_columns(
+            pl.coalesce(pl.col("cluster_id").cast(pl.String), pl.lit(" ") + pl.col("conversation_id")).alias(
+                "by"
+            )
+        )
+        .group_by("by")
+        .agg((pl.col("category") == pl.col("found")).sum().alias("right"), pl.len())
+        .sort("by")
     )
+    if groups.is_empty():
+        return 0.0, 1.0
+    random = np.random.default_rng(seed)
+    right, size = groups["right"].to_numpy(), groups["len"].to_numpy()
+    drawn = (random.integers(len(size), size=len(size)) for _ in range(RESAMPLES))
+    shares = [right[again].sum() / size[again].sum() for again in drawn]
+    low, high = np.quantile(shares, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)
+
+
+def best_possible(labelled: pl.DataFrame) -> float:
+    """Accuracy if every base cluster went to its commonest category: what is beyond it, no assignment reaches."""
+    held = labelled.drop_nulls("cluster_id").group_by("cluster_id", "category").len()
+    return float(held.group_by("cluster_id").agg(pl.col("len").max())["len"].sum() / max(1, labelled.height))
 
 
 def confusion(labelled: pl.DataFrame) -> pl.DataFrame:
@@ -104,22 +166,43 @@ def confusion(labelled: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def unsupervised(made: Made, labels: pl.DataFrame) -> dict[str, float]:
-    """Base clusters against categories: adjusted Rand index, and V-measure with its two parts."""
-    from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_measure
+def most_confused(labelled: pl.DataFrame, count: int) -> pl.DataFrame:
+    """category, found and share of the category's conversations: the `count` largest shares that were taken for
+    another."""
+    wrong = confusion(labelled).filter((pl.col("category") != pl.col("found")) & (pl.col("found") != ""))
+    return wrong.sort("share", "category", "found", descending=[True, False, False]).head(count)
 
-    both = made.base.members.join(labels.select("conversation_id", "category"), on="conversation_id")
-    if both.is_empty():
-        return {"ari": 0.0, "homogeneity": 0.0, "completeness": 0.0, "v_measure": 0.0}
-    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(
-        both["category"].to_list(), both["cluster_id"].to_list()
+
+def unsupervised(made: Made, labels: pl.DataFrame, *, seed: int = 0) -> dict[str, float]:
+    """Base clusters against the `category` of `labels`, over the conversations that are in one: adjusted Rand index,
+    V-measure with its two parts, and the V-measure of clusters whose members are shuffled.
+
+    The Rand index is adjusted for chance, the V-measure is not.
+    """
+    from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_measure, v_measure_score
+
+    both = made.base.members.select("conversation_id", "cluster_id").join(
+        labels.select("conversation_id", "category"), on="conversation_id"
     )
+    if both.is_empty():
+        return {"ari": 0.0, "homogeneity": 0.0, "completeness": 0.0, "v_measure": 0.0, "v_shuffled": 0.0}
+    both = both.sort("conversation_id")
+    truth, clusters = both["category"].to_numpy(), both["cluster_id"].to_numpy()
+    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(truth, clusters)
+    shuffled = np.random.default_rng(seed).permutation(clusters)
     return {
-        "ari": float(adjusted_rand_score(both["category"].to_list(), both["cluster_id"].to_list())),
+        "ari": float(adjusted_rand_score(truth, clusters)),
         "homogeneity": float(homogeneity),
         "completeness": float(completeness),
         "v_measure": float(v_measure),
+        "v_shuffled": float(v_measure_score(truth, shuffled)),
     }
+
+
+def nearest_names(vectors: np.ndarray, categories: Sequence[Category], embedder: Embedder) -> list[str]:
+    """The category whose name and description lie nearest to each of the unit vectors: no clusters, no analyst."""
+    names = np.stack([node.vector for node in category_nodes(categories, embedder)])
+    return [categories[place].id for place in np.argmax(vectors @ names.T, axis=1)]
 
 
 def floors(
