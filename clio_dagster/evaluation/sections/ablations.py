@@ -57,8 +57,9 @@ languages that the embedder knows:
 - `shown`: share under a published topic; the rest is withheld. `shown_right`: share under one that is assigned to their
   own category.
 - `topics`: published ones.
-- `private`: how many of the private items that were planted, one in every fifth conversation, a published name or
-  description holds. Half are of kinds that the detector knows, half words made up that no pattern knows.
+- `private`: how many of the private items that were planted, one in every fifth conversation of all languages, a
+  published name or description holds. Some are of kinds that the detector knows, most are words made up that no pattern
+  knows.
 - `words`: how many a base cluster's name may use, in the mean, before it is written. `rare_words`: share of them that
   fewer than {RARE} accounts use, whatever support a change asks for.
 
