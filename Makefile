@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo dev test pytest test-slow test-distributed lint lint-deploy clean
+.PHONY: setup demo dev test pytest test-slow test-distributed lint lint-deploy evaluate clean
 
 setup: $(VENV)/.ready  ## Build .venv with everything the project needs.
 
@@ -39,6 +39,9 @@ lint: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
+
+evaluate: setup  ## Measure what `clio` comes to here and write docs/evaluation.md; DATA=FOLDER: labelled sets of others.
+	@$(BIN)/clio evaluate --out docs/evaluation.md $(if $(DATA),--data $(DATA))
 
 LINTERS := $(VENV)/linters
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from clio_dagster.alerts.command import alerts
 from clio_dagster.embedding.protocol import MissingExtraError
+from clio_dagster.evaluate_cli import evaluate
 from clio_dagster.failures import CallError, StageError
 from clio_dagster.layout import check_layout
 from clio_dagster.migrate_cli import migrate
@@ -472,48 +473,11 @@ def serve(
 
 
 app.add_typer(review, name="review")
-
-evaluate = typer.Typer(help="Measure what the pipeline promises.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(alerts, name="alerts")
 
 for command in (pause, resume, storage, verify, migrate):
     app.command()(command)
-
-
-@evaluate.command()
-def privacy(
-    attacks: Annotated[
-        list[str],
-        typer.Option(
-            "--attack", help="Run this attack alone; may be given several times.", show_default=False
-        ),
-    ] = [],  # noqa: B006
-    pairs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Paired runs of each comparison; 400 if not given.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the corpora and every draw of noise.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Small versions of all, in about a minute.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Attack the privacy layers with made-up conversations. Exit 1 where one does not hold. See docs/attacks.md."""
-    from clio_dagster.evaluation.run import ATTACKS, run
-    from clio_dagster.progress import listening
-
-    if unknown := sorted({*attacks} - ATTACKS.keys()):
-        raise CallError(f"no attack is called {', '.join(unknown)}: there are {', '.join(ATTACKS)}")
-    if as_json:
-        found = run(attacks, pairs=pairs, seed=seed, quick=quick)
-        typer.echo(found.json())
-    else:
-        with bars() as shown, listening(shown):
-            found = run(attacks, pairs=pairs, seed=seed, quick=quick)
-        for table in found.tables():
-            console.print(table)
-    if not found.held:
-        missed = [line.attack for line in found.lines if line.held is False]
-        raise StageError(f"{len(missed)} attacks get further than they may: {'; '.join(missed)}")
 
 
 @contextmanager

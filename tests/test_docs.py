@@ -186,7 +186,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 
 def test_every_image_is_shown_and_small() -> None:
-    images = set((PROJECT / "docs" / "images").iterdir())
+    images = {path for path in (PROJECT / "docs" / "images").rglob("*") if path.is_file()}
     shown = {
         (page.parent / target).resolve()
         for page in PAGES

@@ -11,12 +11,21 @@ from importlib.metadata import version
 from typing import Any
 
 from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
-from clio_dagster.evaluation.sections import ablations, costs, real_labels, reconstruction
+from clio_dagster.evaluation.sections import (
+    ablations,
+    costs,
+    over_representation,
+    real_labels,
+    reconstruction,
+)
+from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "real_labels": real_labels.section,
     "reconstruction": reconstruction.section,
+    "over_representation": over_representation.section,
     "costs": costs.section,
     "ablations": ablations.section,
 }
@@ -46,18 +55,22 @@ def evaluate(given: Given, names: Sequence[str] = ()) -> Evaluation:
 
 def sections_of(given: Given, names: Sequence[str] = ()) -> Iterator[Section]:
     """Each section as soon as it is made."""
-    for make in [SECTIONS[name] for name in names or SECTIONS]:
-        yield make(given)
+    for name, make in [(name, SECTIONS[name]) for name in names or SECTIONS]:
+        with track(f"evaluating: {name}", None):
+            section = make(given)
+        yield section
 
 
 def made_by(given: Given) -> dict[str, Any]:
-    """Date, analyst, embedder, seed, size and versions."""
+    """Date, analyst with its models and prompts, settings, embedder, size, seed, corpora and versions."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "analyst": f"{given.analyst.name} {given.analyst.version}",
+        **identity(given.analyst, given.site.settings),
         "embedder": f"{given.site.embedder.name} {given.site.embedder.version}",
         "conversations": given.conversations,
         "seed": given.seed,
+        "corpora": corpora_digest(),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }

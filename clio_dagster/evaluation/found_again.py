@@ -148,7 +148,9 @@ def accuracy_bar(what: str, labelled: pl.DataFrame, at_least: float | None, seed
         at_least=at_least,
         n=labelled.height,
         interval=interval(labelled, seed=seed),
-        hits=labelled.select("conversation_id", hit.alias("hit")),
+        hits=labelled.select(
+            "conversation_id", hit.alias("hit"), pl.col("cluster_id").cast(pl.String).alias("together")
+        ),
     )
 
 

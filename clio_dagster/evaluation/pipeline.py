@@ -131,9 +131,13 @@ def embedder(name: str, threads: int) -> Embedder:
 
 def site_of(seed: int = 0, **values: object) -> Site:
     """A site with the default settings but `values`, and a key that the seed decides."""
+    return site_with(settings_of(**values), seed)
+
+
+def site_with(settings: Settings, seed: int = 0) -> Site:
+    """A site with these settings, and a key that the seed decides: never the one of the settings."""
     from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 
-    settings = settings_of(**values)
     chosen = embedder(settings.embedder, settings.threads)
     key = hashlib.sha256(f"clio evaluate privacy {seed}".encode()).digest()
     return Site(settings, key, chosen, OfflineAnalyst(chosen))

@@ -14,7 +14,8 @@ class Bar:
 
     `what` names it within its section, the same in every evaluation. `value` is nan where nothing could be measured,
     and then nothing holds. `hits`, where the value is a share of conversations: conversation_id and hit, Boolean,
-    so that two evaluations of the same corpus can be compared pair by pair.
+    so that two evaluations of the same corpus can be compared pair by pair; and, where conversations are hit or
+    missed in groups, such as a base cluster under one name, `together`, String: the group, null for one by itself.
     """
 
     what: str
