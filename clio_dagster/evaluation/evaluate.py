@@ -20,11 +20,13 @@ from clio_dagster.evaluation.section import Section
     mutants,
     names,
     noise,
+    ablations,
+    costs,
     over_representation,
     real_labels,
     reconstruction,
 )
-from clio_dagster.evaluation.sections import auditor, corpora, leakage, mutants, names, noise, over_representation, real_labels, reconstruction
+from clio_dagster.evaluation.sections import ablations, auditor, corpora, costs, leakage, mutants, names, noise, over_representation, real_labels, reconstruction
 from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
@@ -37,6 +39,8 @@ SECTIONS: dict[str, Callable[[Given], Section]] = {
     "names": names.section,
     "noise": noise.section,
     "mutants": mutants.section,
+    "costs": costs.section,
+    "ablations": ablations.section,
 }
 """By name, in the order of the document."""
 

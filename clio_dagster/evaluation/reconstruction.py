@@ -40,14 +40,27 @@ def category_nodes(categories: Sequence[Category], embedder: Embedder) -> list[N
     ]
 
 
+def assigned(children: Sequence[Node], parents: Sequence[Node], analyst: Analyst) -> list[int]:
+    """The place of each child's parent.
+
+    As in the hierarchizer, the analyst is asked for ASSIGNED_AT_ONCE children at a time, drawn at random, with the
+    parents in another order each time.
+    """
+    draw = np.random.default_rng(0)
+    drawn = draw.permutation(len(children))
+    found = [0] * len(children)
+    for group in np.split(drawn, range(ASSIGNED_AT_ONCE, len(drawn), ASSIGNED_AT_ONCE)):
+        order = draw.permutation(len(parents))
+        answers = analyst.assign([children[child] for child in group], [parents[place] for place in order])
+        for child, answer in zip(group, answers, strict=True):
+            found[child] = int(order[answer])
+    return found
+
+
 def supervised(
     made: Made, categories: Sequence[Category], analyst: Analyst, embedder: Embedder
 ) -> pl.DataFrame:
-    """conversation_id, cluster_id and found, the category of each conversation that is in a base cluster.
-
-    As in the hierarchizer, the analyst is asked for ASSIGNED_AT_ONCE base clusters at a time, drawn at random, with the
-    categories in another order each time.
-    """
+    """conversation_id, cluster_id and found, the category of each conversation that is in a base cluster."""
     centroids = dict(made.base.clusters.select("cluster_id", "centroid").iter_rows())
     leaves = made.leaves.select("cluster_id", "name", "description").sort("cluster_id")
     children = [
@@ -56,17 +69,11 @@ def supervised(
     ]
     if not children:
         return pl.DataFrame(schema={"conversation_id": pl.String, "cluster_id": pl.Int32, "found": pl.String})
-    parents = category_nodes(categories, embedder)
-    draw = np.random.default_rng(0)
-    drawn = draw.permutation(len(children))
-    found = [""] * len(children)
-    for group in np.split(drawn, range(ASSIGNED_AT_ONCE, len(drawn), ASSIGNED_AT_ONCE)):
-        order = draw.permutation(len(parents))
-        answers = analyst.assign([children[child] for child in group], [parents[place] for place in order])
-        for child, answer in zip(group, answers, strict=True):
-            found[child] = categories[order[answer]].id
-    assigned = leaves.select("cluster_id").with_columns(pl.Series("found", found, dtype=pl.String))
-    return made.base.members.join(assigned, on="cluster_id").select("conversation_id", "cluster_id", "found")
+    chosen = assigned(children, category_nodes(categories, embedder), analyst)
+    found = leaves.select("cluster_id").with_columns(
+        pl.Series("found", [categories[place].id for place in chosen], dtype=pl.String)
+    )
+    return made.base.members.join(found, on="cluster_id").select("conversation_id", "cluster_id", "found")
 
 
 def scores(labelled: pl.DataFrame, by: str | None = None) -> pl.DataFrame:
