@@ -13,30 +13,29 @@ from typing import Any
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.identity import corpora_digest, identity
 from clio_dagster.evaluation.section import Section
+from clio_dagster.evaluation.sections import (
+    ablations,
     auditor,
     corpora,
-    leakage,
+    costs,
     leakage,
     mutants,
     names,
     noise,
-    ablations,
-    costs,
     over_representation,
     real_labels,
     reconstruction,
 )
-from clio_dagster.evaluation.sections import ablations, auditor, corpora, costs, leakage, mutants, names, noise, over_representation, real_labels, reconstruction
 from clio_dagster.progress import track
 
 SECTIONS: dict[str, Callable[[Given], Section]] = {
     "real_labels": real_labels.section,
     "corpora": corpora.section,
     "reconstruction": reconstruction.section,
+    "names": names.section,
     "leakage": leakage.section,
     "auditor": auditor.section,
     "over_representation": over_representation.section,
-    "names": names.section,
     "noise": noise.section,
     "mutants": mutants.section,
     "costs": costs.section,
