@@ -27,8 +27,8 @@ from clio_dagster.evaluation.corpora.corpus import make_corpus
 from clio_dagster.evaluation.curves import shares_along
 from clio_dagster.evaluation.evaluate import SECTIONS
 from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.leakage import plant
 from clio_dagster.evaluation.pipeline import Made, Site, site_of
-from clio_dagster.evaluation.planting import PLANTED_SHARE, planted
 from clio_dagster.evaluation.sections import costs
 from clio_dagster.evaluation.sections.ablations import _along
 
@@ -43,11 +43,10 @@ def site() -> Site:
 
 @pytest.fixture(scope="module")
 def bench(site: Site) -> Bench:
-    with_items = planted(make_corpus(ORDINARY, CONVERSATIONS, languages=["en", "es"]), 0)
-    corpus = with_items.corpus
+    corpus, items = plant(make_corpus(ORDINARY, CONVERSATIONS, languages=["en", "es"]), 0)
     reading = read(corpus.conversations, site.honest, site)
     labels = corpus.labels.select("conversation_id", "category")
-    return Bench(corpus.conversations, labels, with_items.items, reading)
+    return Bench(corpus.conversations, labels, items, reading)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +63,6 @@ def scores(variant: variants.Variant, done: Made, bench: Bench) -> dict:
     return measured(variant, done, bench, categories(ORDINARY))
 
 
-def test_private_items_are_there_and_each_is_said_once(bench: Bench) -> None:
-    said = bench.conversations["messages"].list.eval(pl.element().struct.field("text")).list.join("\n")
-    assert len(bench.items) == len(set(bench.items))
-    assert abs(len(bench.items) / CONVERSATIONS - PLANTED_SHARE) < 0.05
-    assert all(said.str.contains(item, literal=True).sum() == 1 for item in bench.items)
-
-
 def test_what_is_measured_is_what_is_published(bench: Bench, plain: variants.Variant, done: Made) -> None:
     found = scores(plain, done, bench)
     assert found.keys() == SCORES.keys()
@@ -78,8 +70,11 @@ def test_what_is_measured_is_what_is_published(bench: Bench, plain: variants.Var
     assert found["topics"] == done.published.filter(level=0).height > 5
     assert 0.1 < found["shown_right"] <= min(found["accuracy"], found["shown"]) <= 1
     # A published text that holds an item is told, whatever it is beside it.
-    told = done.audited.with_columns(description=pl.lit(f"Users asked about {bench.items[0].upper()}."))
-    assert scores(plain, replace(done, audited=told), bench)["private"] == 1
+    item = bench.items.filter(kind="illness")["text"][0]
+    told = done.audited.with_columns(description=pl.lit(f"Users asked about {item.upper()}."))
+    assert (
+        scores(plain, replace(done, audited=told), bench)["private"] == bench.items.filter(text=item).height
+    )
     # What is withheld is in no figure of what is shown, and still assigned.
     none = done.audited.with_columns(status=pl.lit("withheld"))
     hidden = scores(plain, replace(done, audited=none), bench)

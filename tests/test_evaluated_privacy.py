@@ -18,7 +18,7 @@ from clio_dagster.evaluation.auditor_texts import LANGUAGES as AUDITED
 from clio_dagster.evaluation.corpora.bank import HELD_OUT, LANGUAGES, ORDINARY, TUNING
 from clio_dagster.evaluation.corpora.corpus import make_corpus
 from clio_dagster.evaluation.given import Analysed, Given
-from clio_dagster.evaluation.leakage import PLANTED_SHARE, leak, plant, shown_of
+from clio_dagster.evaluation.leakage import PLANTED_SHARE, leak, plant
 from clio_dagster.evaluation.pipeline import Site, site_of
 from clio_dagster.evaluation.private_items import PAIR, UNKNOWN, Items
 from clio_dagster.evaluation.sections import leakage
@@ -118,7 +118,7 @@ def test_an_item_that_is_published_or_supported_is_found_and_misses_the_bar(foll
     published = canaries.found_in(corpus, done.facets, done.made, [f"Living with {item['text'].title()}"])
     hits = published.filter("published")
     assert set(hits["text"]) == {item["text"]}
-    missed = leakage.told({ORDINARY: (done, published.with_columns(read=True, anywhere="published"))}).missed
+    missed = leakage.told({ORDINARY: (done, published.with_columns(read=True))}).missed
     assert [bar.what for bar in missed] == ["private items published, ordinary"]
     every_word = [word for words in canaries.words_of(planted["text"], planted["language"]) for word in words]
     pairs = frozenset(frozenset(pair) for pair in combinations(set(every_word), 2))
@@ -127,19 +127,17 @@ def test_an_item_that_is_published_or_supported_is_found_and_misses_the_bar(foll
     assert supported["cluster"].sum() > found["cluster"].sum()
 
 
-def test_a_rare_pair_is_looked_for_in_the_topics_of_its_conversation(followed: Followed) -> None:
-    done, _ = followed
-    members = done.made.base.members
-    here, there = members["cluster_id"].unique().sort().to_list()[:2]
-    inside = members.filter(cluster_id=here)["conversation_id"][0]
-    planted = pl.DataFrame([(inside, "en", PAIR, "kettle and anvil")], schema=canaries.PLANTED, orient="row")
-    corpus = canaries.Corpus(done.corpus.conversations, planted)
-    told = ["Kettles and more", "A kettle, a ladder, and an anvil."]
-    for cluster, is_told in ((here, True), (there, False)):
-        found = canaries.found_in(corpus, done.facets, done.made, told, of_pairs={cluster: told})
-        assert found["published"].item() is is_told
-    shown = shown_of(done.made)
-    assert {text for texts in shown.values() for text in texts} == set(done.made.texts())
+def test_rare_pairs_are_of_words_that_one_topic_has() -> None:
+    corpus = make_corpus(ORDINARY, 3_000, languages=LANGUAGES)
+    _, planted = plant(corpus, seed=0)
+    pairs = (
+        planted.filter(kind=PAIR)
+        .join(corpus.labels, on="conversation_id")
+        .select("language", "category", pl.col("text").str.split(" ").list.gather([0, -1]).alias("word"))
+        .explode("word")
+    )
+    assert pairs["language"].n_unique() > 1
+    assert pairs.group_by("language", "word").agg(pl.col("category").n_unique())["category"].max() == 1
 
 
 def test_the_set_is_balanced_and_its_halves_share_no_text(examples: list[Example]) -> None:

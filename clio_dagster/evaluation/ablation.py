@@ -15,6 +15,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, NamingSample, Node, Refusal, Summary
 from clio_dagster.clusters.vectors import normalized
+from clio_dagster.evaluation.canaries import holds
 from clio_dagster.evaluation.corpora.bank import Category
 from clio_dagster.evaluation.pipeline import Base, Made, Site, embed, find, name
 from clio_dagster.evaluation.reconstruction import assigned, category_nodes
@@ -55,11 +56,11 @@ class Reading:
 @dataclass(frozen=True)
 class Bench:
     """What changes are measured on: `labels` (conversation_id, category) are those of conversations that count, `items`
-    the private ones."""
+    (kind, text) the private items planted in any."""
 
     conversations: pl.DataFrame
     labels: pl.DataFrame
-    items: Sequence[str]
+    items: pl.DataFrame
     reading: Reading
 
 
@@ -139,7 +140,10 @@ def measured(
         "shown": share(pl.col("is_shown")),
         "shown_right": share(right & pl.col("is_shown")),
         "topics": told.filter("is_shown")["node"].n_unique(),
-        "private": sum(any(item.casefold() in text for text in texts) for item in bench.items),
+        "private": sum(
+            any(holds(text, kind, item) for text in texts)
+            for kind, item in bench.items.select("kind", "text").iter_rows()
+        ),
         "words": len(behind) / max(1, done.summaries.height),
         "rare_words": None if behind.is_empty() else float((behind < RARE).mean() or 0.0),  # type: ignore[arg-type]
     }

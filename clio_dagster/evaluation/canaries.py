@@ -7,7 +7,7 @@ copies its prompt into every answer. The attacker is the reader, and the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
@@ -125,39 +125,29 @@ def found_in(
     date: Made,
     open_texts: Sequence[str],
     answers: Sequence[str] = (),
-    of_pairs: Mapping[int, Sequence[str]] | None = None,
 ) -> pl.DataFrame:
     """`planted` with a Boolean for each of STAGES, ordered by kind.
 
     `facets` are those of conversations that were read, `open_texts` all that is published, `answers` what the analyst
-    wrote before anything was checked. `of_pairs`, by base cluster, are the published texts that rare pairs are looked
-    for in instead, and then before the gate in their own cluster's name alone; needed where topics share words.
+    wrote before anything was checked.
     """
     raw = dict(zip(corpus.raw["conversation_id"], map(said, corpus.raw["messages"]), strict=True))
     requests = dict(facets.select("conversation_id", "request").iter_rows())
     inside = dict(date.base.members.select("conversation_id", "cluster_id").iter_rows())
-    named = {
-        cluster: texts
-        for cluster, *texts in date.summaries.select("cluster_id", "name", "description").iter_rows()
-    }
-    unaudited = [text for texts in named.values() for text in texts]
+    unaudited = [*date.summaries["name"], *date.summaries["description"]]
     words = words_of(corpus.planted["text"], corpus.planted["language"])
     rows = []
     for place, (identifier, kind, text) in enumerate(
         corpus.planted.select("conversation_id", "kind", "text").iter_rows()
     ):
-        cluster = inside.get(identifier, -1)
-        vocabulary = date.vocabularies.get(cluster, Vocabulary())
-        names, shown = unaudited, open_texts
-        if kind == PAIR and of_pairs is not None:
-            names, shown = named.get(cluster, []), of_pairs.get(cluster, ())
+        vocabulary = date.vocabularies.get(inside.get(identifier, -1), Vocabulary())
         rows.append(
             (
                 holds(raw[identifier], kind, text),
                 holds(requests.get(identifier) or "", kind, text),
                 any(holds(told, kind, text) for told in answers),
-                _supported(words[place], vocabulary) or any(holds(told, kind, text) for told in names),
-                any(holds(told, kind, text) for told in shown),
+                _supported(words[place], vocabulary) or any(holds(told, kind, text) for told in unaudited),
+                any(holds(told, kind, text) for told in open_texts),
             )
         )
     found = pl.DataFrame(rows, schema=dict.fromkeys(STAGES, pl.Boolean), orient="row")

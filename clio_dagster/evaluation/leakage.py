@@ -13,7 +13,7 @@ from clio_dagster.evaluation.corpora.bank import HELD_OUT, load_bank
 from clio_dagster.evaluation.corpora.corpus import Corpus
 from clio_dagster.evaluation.given import Analysed, analyse
 from clio_dagster.evaluation.intervals import Share
-from clio_dagster.evaluation.pipeline import Made, Site
+from clio_dagster.evaluation.pipeline import Site
 from clio_dagster.evaluation.private_items import UNKNOWN, Items
 from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.synthetic.canaries import Canary
@@ -82,46 +82,17 @@ def _with(said: list[dict[str, str]], sentence: str, joiner: str, *, before: boo
 
 def leak(corpus: Corpus, analyst: Analyst, site: Site, seed: int) -> tuple[Analysed, pl.DataFrame]:
     """The corpus with items after every stage, and where each item is found: canaries.PLANTED, a Boolean for each of
-    STAGES, `read`, whether the conversation was, and `anywhere`, whether its words meet in anything published."""
+    STAGES, and `read`, whether the conversation was."""
     with_items, planted = plant(corpus, seed)
     done = analyse(with_items, analyst, site)
-    values = done.figures.cells["value"].unique().to_list()
-    told = [*done.made.texts(), *values]
     found = canaries.found_in(
         canaries.Corpus(with_items.conversations, planted),
         done.facets,
         done.made,
-        told,
-        of_pairs={cluster: [*texts, *values] for cluster, texts in shown_of(done.made).items()},
+        [*done.made.texts(), *done.figures.cells["value"].unique()],
     )
-    anywhere = [
-        any(canaries.holds(text, kind, item) for text in told)
-        for kind, item in found.select("kind", "text").iter_rows()
-    ]
-    found = found.with_columns(
-        pl.col("conversation_id").is_in(done.facets["conversation_id"].implode()).alias("read"),
-        pl.Series("anywhere", anywhere, dtype=pl.Boolean),
-    )
-    return done, found.select(*canaries.PLANTED, *STAGES, "read", "anywhere")
-
-
-def shown_of(made: Made) -> dict[int, list[str]]:
-    """By base cluster, names and descriptions that are published of it and of all above it."""
-    nodes = {
-        node: (parent, [name, description] if status == PUBLISHED else [])
-        for node, parent, name, description, status in made.audited.select(
-            "node_id", "parent_id", "name", "description", "status"
-        ).iter_rows()
-    }
-    shown: dict[int, list[str]] = {}
-    for cluster, leaf in made.leaves.select("cluster_id", "node_id").iter_rows():
-        texts, node = [], leaf
-        while node in nodes:
-            parent, own = nodes[node]
-            texts += own
-            node = parent
-        shown[cluster] = texts
-    return shown
+    was_read = pl.col("conversation_id").is_in(done.facets["conversation_id"].implode()).alias("read")
+    return done, found.select(*canaries.PLANTED, *STAGES, was_read)
 
 
 def shares(found: pl.DataFrame, conversations: int) -> pl.DataFrame:

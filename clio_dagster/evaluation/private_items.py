@@ -27,7 +27,7 @@ _POOL = 4
 
 
 class Items:
-    """Private items, each drawn once. Topics of one language have words of their own while its words last."""
+    """Private items, each drawn once. Rare pairs are of words that one topic has in its language, while words last."""
 
     def __init__(self, random: Random, topics: Sequence[str], languages: Sequence[str] = ("en",)) -> None:
         self._random = random
@@ -50,20 +50,17 @@ class Items:
         return self._carried(kind, language, self._coined(kind, language))
 
     def common(self, topic: str, language: str = "en") -> str:
-        """A sentence with a word of the topic's pairs, so that each word has support and no pair has; empty in a
-        language without pairs."""
+        """A sentence with a word of the topic's pairs, so that each word has support and no pair has; empty for a
+        topic without pairs in its language."""
         pool = self._pools.get((language, topic))
         return _bank()[language]["common"].format(x=self._random.choice(pool)) if pool else ""
 
     def _share_out(self, language: str, topics: Sequence[str]) -> None:
         words = _bank()[language].get("words", "").split()
         pools = [words[start : start + _POOL] for start in range(0, len(words) - _POOL + 1, _POOL)]
-        if not pools:
-            return
-        left = [combinations_of(pool, self._random) for pool in pools[: len(topics)]]
-        for place, topic in enumerate(topics):
-            self._pools[language, topic] = pools[place % len(pools)]
-            self._pairs[language, topic] = left[place % len(left)]
+        for topic, pool in zip(topics, pools, strict=False):
+            self._pools[language, topic] = pool
+            self._pairs[language, topic] = combinations_of(pool, self._random)
 
     def _coined(self, kind: str, language: str) -> str:
         parts = _bank()[_bank()[language]["script"]][kind]

@@ -22,8 +22,8 @@ from clio_dagster.evaluation.corpora.bank import LANGUAGES, ORDINARY, categories
 from clio_dagster.evaluation.corpora.corpus import make_corpus
 from clio_dagster.evaluation.curves import shares_along
 from clio_dagster.evaluation.given import Given
+from clio_dagster.evaluation.leakage import PLANTED_SHARE, plant
 from clio_dagster.evaluation.pipeline import Base, Made
-from clio_dagster.evaluation.planting import planted
 from clio_dagster.evaluation.section import Bar, Section
 from clio_dagster.evaluation.variants import (
     ACCOUNTS,
@@ -57,9 +57,8 @@ languages that the embedder knows:
 - `shown`: share under a published topic; the rest is withheld. `shown_right`: share under one that is assigned to their
   own category.
 - `topics`: published ones.
-- `private`: how many of the private items that were planted, one in every fifth conversation of all languages, a
-  published name or description holds. Some are of kinds that the detector knows, most are words made up that no pattern
-  knows.
+- `private`: how many of the private items that were planted, in {PLANTED_SHARE:.0%} of conversations of all languages,
+  of the kinds of the section on leakage, a published name or description holds.
 - `words`: how many a base cluster's name may use, in the mean, before it is written. `rare_words`: share of them that
   fewer than {RARE} accounts use, whatever support a change asks for.
 
@@ -122,7 +121,7 @@ def section(given: Given) -> Section:
             orient="row",
         )
     bars = [
-        Bar("private items published", float(plain["private"] or 0), at_most=0, n=len(first.items)),
+        Bar("private items published", float(plain["private"] or 0), at_most=0, n=first.items.height),
         Bar("accuracy", float(plain["accuracy"] or 0), n=first.labels.height),
         Bar("share under a published topic", float(plain["shown"] or 0), n=first.labels.height),
     ]
@@ -136,12 +135,12 @@ def section(given: Given) -> Section:
 def _bench(given: Given, draw: int, advance: Advance) -> Bench:
     count = min(given.conversations // 2, MOST)
     corpus = make_corpus(ORDINARY, count, languages=LANGUAGES, seed=given.seed + APART * draw)
-    with_items = planted(corpus, given.seed + draw)
+    with_items, items = plant(corpus, given.seed + draw)
     known = corpus.labels.filter(pl.col("language").is_in(given.known_languages))
-    conversations = with_items.corpus.conversations
+    conversations = with_items.conversations
     reading = read(conversations, given.analyst, given.site)
     advance(1)
-    return Bench(conversations, known.select("conversation_id", "category"), with_items.items, reading)
+    return Bench(conversations, known.select("conversation_id", "category"), items, reading)
 
 
 def _read_anew(bench: Bench, change: Variant) -> Bench:

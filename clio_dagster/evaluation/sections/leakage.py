@@ -20,14 +20,14 @@ ABOUT = f"""
 are run again; with a model as the analyst this costs as many calls as the corpora did. Half of the items are of kinds
 that the detector knows (names, e-mail addresses, telephone numbers, cards, …). The other half are of kinds that no
 pattern knows: a coined illness, a coined employer, and two everyday words that others use and nobody else puts
-together. An account may tell its illness or employer in several conversations.
+together, each a word of one topic in its language. An account may tell its illness or employer in several
+conversations.
 
 An item is found at a stage where its own text stands: in the conversation, in the facet that is clustered, in what a
 namer is given of the cluster and in names before the gate, in all that is published. A pair is found where both words
-stand in one sentence about a topic that its conversation counts in. Two everyday words may meet in a sentence about
-others as well, of which its conversation is no part: those are counted apart, and nothing is promised of them. An item
-that was put in other words would not be found. Conversations in languages that the analyst does not understand
-have no facet and lose their items there, so shares are told over those that were read as well.
+stand in one sentence, whoever it is about. An item that was put in other words would not be found. Conversations in
+languages that the analyst does not understand have no facet and lose their items there, so shares are told over those
+that were read as well.
 
 The paper's Figure 5 counts what its auditor rated 1 or 2 in 5,000 conversations of Claude.ai, whatever was in them;
 here what was put in is known, and how much was put in is chosen, so that only the fall from stage to stage compares.
@@ -80,12 +80,12 @@ def told(followed: Mapping[str, tuple[Analysed, pl.DataFrame]]) -> Section:
 
 
 def _bars(kind: str, found: pl.DataFrame) -> list[Bar]:
-    """Of items, the share published, which must be none. Nothing is promised of those whose words meet anywhere in what
-    is published, nor, of items in conversations that were read, of those that facets still hold."""
+    """Of items, the share published, which must be none; and, of those in conversations that were read, the share that
+    facets still hold, of which nothing is promised."""
     read = found.filter("read")
-    published, anywhere, facets = (
+    published, facets = (
         Share(int(rows[column].sum()), rows.height)
-        for rows, column in ((found, "published"), (found, "anywhere"), (read, "facet"))
+        for rows, column in ((found, "published"), (read, "facet"))
     )
     return [
         Bar(
@@ -95,13 +95,6 @@ def _bars(kind: str, found: pl.DataFrame) -> list[Bar]:
             n=published.n,
             interval=published.interval(),
             hits=found.select("conversation_id", hit="published"),
-        ),
-        Bar(
-            f"private items whose words meet anywhere in what is published, {kind}",
-            anywhere.value,
-            n=anywhere.n,
-            interval=anywhere.interval(),
-            hits=found.select("conversation_id", hit="anywhere"),
         ),
         Bar(
             f"private items left in facets, {kind}",
