@@ -118,7 +118,7 @@ def test_an_item_that_is_published_or_supported_is_found_and_misses_the_bar(foll
     published = canaries.found_in(corpus, done.facets, done.made, [f"Living with {item['text'].title()}"])
     hits = published.filter("published")
     assert set(hits["text"]) == {item["text"]}
-    missed = leakage.told({ORDINARY: (done, published.with_columns(read=True))}).missed
+    missed = leakage.told({ORDINARY: (done, published.with_columns(read=True, met="published"))}).missed
     assert [bar.what for bar in missed] == ["private items published, ordinary"]
     every_word = [word for words in canaries.words_of(planted["text"], planted["language"]) for word in words]
     pairs = frozenset(frozenset(pair) for pair in combinations(set(every_word), 2))

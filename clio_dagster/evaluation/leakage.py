@@ -14,7 +14,7 @@ from clio_dagster.evaluation.corpora.corpus import Corpus
 from clio_dagster.evaluation.given import Analysed, analyse
 from clio_dagster.evaluation.intervals import Share
 from clio_dagster.evaluation.pipeline import Site
-from clio_dagster.evaluation.private_items import UNKNOWN, Items
+from clio_dagster.evaluation.private_items import PAIR, UNKNOWN, Items
 from clio_dagster.facets import CLUSTERED_BY
 from clio_dagster.synthetic.canaries import Canary
 from clio_dagster.tables import PUBLISHED
@@ -82,7 +82,11 @@ def _with(said: list[dict[str, str]], sentence: str, joiner: str, *, before: boo
 
 def leak(corpus: Corpus, analyst: Analyst, site: Site, seed: int) -> tuple[Analysed, pl.DataFrame]:
     """The corpus with items after every stage, and where each item is found: canaries.PLANTED, a Boolean for each of
-    STAGES, and `read`, whether the conversation was."""
+    STAGES, `read`, whether the conversation was, and `met`, whether its text stands in anything published.
+
+    What is named and published is made of facets alone: a rare pair that no facet holds has not come there, even where
+    its words meet because others used each of them. That is `met`, and not `published`.
+    """
     with_items, planted = plant(corpus, seed)
     done = analyse(with_items, analyst, site)
     found = canaries.found_in(
@@ -92,7 +96,11 @@ def leak(corpus: Corpus, analyst: Analyst, site: Site, seed: int) -> tuple[Analy
         [*done.made.texts(), *done.figures.cells["value"].unique()],
     )
     was_read = pl.col("conversation_id").is_in(done.facets["conversation_id"].implode()).alias("read")
-    return done, found.select(*canaries.PLANTED, *STAGES, was_read)
+    came = (pl.col("kind") != PAIR) | pl.col("facet").any().over("text")
+    found = found.with_columns(
+        was_read, met="published", **{stage: pl.col(stage) & came for stage in ("cluster", "published")}
+    )
+    return done, found.select(*canaries.PLANTED, *STAGES, "read", "met")
 
 
 def shares(found: pl.DataFrame, conversations: int) -> pl.DataFrame:

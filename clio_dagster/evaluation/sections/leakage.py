@@ -25,9 +25,10 @@ conversations.
 
 An item is found at a stage where its own text stands: in the conversation, in the facet that is clustered, in what a
 namer is given of the cluster and in names before the gate, in all that is published. A pair is found where both words
-stand in one sentence, whoever it is about. An item that was put in other words would not be found. Conversations in
-languages that the analyst does not understand have no facet and lose their items there, so shares are told over those
-that were read as well.
+stand in one sentence. What is published is made of facets alone: a pair that no facet holds has not come there, and
+where its words meet all the same, because enough others used each of them, it is counted apart. An item that was put in
+other words would not be found. Conversations in languages that the analyst does not understand have no facet and lose
+their items there, so shares are told over those that were read as well.
 
 The paper's Figure 5 counts what its auditor rated 1 or 2 in 5,000 conversations of Claude.ai, whatever was in them;
 here what was put in is known, and how much was put in is chosen, so that only the fall from stage to stage compares.
@@ -80,12 +81,12 @@ def told(followed: Mapping[str, tuple[Analysed, pl.DataFrame]]) -> Section:
 
 
 def _bars(kind: str, found: pl.DataFrame) -> list[Bar]:
-    """Of items, the share published, which must be none; and, of those in conversations that were read, the share that
-    facets still hold, of which nothing is promised."""
-    read = found.filter("read")
-    published, facets = (
+    """Of items, the share published, which must be none. Nothing is promised of those whose words met by chance, nor of
+    those that facets still hold, in conversations that were read."""
+    read, by_chance = found.filter("read"), found.with_columns(pl.col("met") & ~pl.col("published"))
+    published, met, facets = (
         Share(int(rows[column].sum()), rows.height)
-        for rows, column in ((found, "published"), (read, "facet"))
+        for rows, column in ((found, "published"), (by_chance, "met"), (read, "facet"))
     )
     return [
         Bar(
@@ -95,6 +96,12 @@ def _bars(kind: str, found: pl.DataFrame) -> list[Bar]:
             n=published.n,
             interval=published.interval(),
             hits=found.select("conversation_id", hit="published"),
+        ),
+        Bar(
+            f"pairs that no facet holds and whose words meet in what is published, {kind}",
+            met.value,
+            n=met.n,
+            interval=met.interval(),
         ),
         Bar(
             f"private items left in facets, {kind}",

@@ -22,7 +22,6 @@ LEAST_MATCHED = 0.7  # (.77)
 MOST_OF_ANOTHER = 0.01  # (0; .05 where a tenth of the facets is shuffled)
 LEAST_ABOVE_CHANCE = 0.3  # members that are of their cluster's category (.52)
 MOST_ALIKE = 0.8  # (.36; .97 where two topics are merged)
-LEAST_NAMED_ABOVE_CHANCE = 0.1  # (.21)
 LEAST_IN_ENGLISH = 0.8  # (.90)
 LEAST_CONCERN = 0.3  # (.37)
 
@@ -165,7 +164,7 @@ def _titles(done: dict[str, Analysed], seed: int) -> tuple[dict[str, pl.DataFram
             _share(
                 f"members that their title's words name, {kind}",
                 by_words,
-                at_least=_number(_mean(by_chance)) + LEAST_NAMED_ABOVE_CHANCE,
+                at_least=_mean(by_chance),
             ),
             Bar(
                 f"likeness of the two categories most alike, {kind}",
