@@ -46,6 +46,14 @@ def sections(
         Path | None,
         typer.Option(help="Folder of labelled sets that others made, for sections that read them."),
     ] = None,
+    written: Annotated[
+        list[Path],
+        typer.Option(
+            "--corpus",
+            help="File of `clio evaluate corpus` to read instead of the project's own; once for each kind.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
     out: Annotated[
         Path | None,
         typer.Option(help="Markdown file to write all of it to; pictures go to images/evaluation beside it."),
@@ -75,7 +83,7 @@ def sections(
     if data is not None and not data.is_dir():
         raise CallError(f"no such folder: {data}")
     settings = _settings()
-    given = _given(settings, conversations or (QUICK if quick else FULL), seed, data, yes)
+    given = _given(settings, conversations or (QUICK if quick else FULL), seed, data, _by_kind(written), yes)
     if as_json:
         found = running.evaluate(given, names)
     else:
@@ -193,7 +201,9 @@ def _settings() -> Settings:
         raise CallError(str(error)) from None
 
 
-def _given(settings: Settings, conversations: int, seed: int, data: Path | None, yes: bool) -> Given:
+def _given(
+    settings: Settings, conversations: int, seed: int, data: Path | None, written: dict[str, Path], yes: bool
+) -> Given:
     """The site's settings and analyst, and a key that the seed decides."""
     from clio_dagster.evaluation.given import Given
     from clio_dagster.evaluation.pipeline import site_with
@@ -201,7 +211,7 @@ def _given(settings: Settings, conversations: int, seed: int, data: Path | None,
 
     site = site_with(settings, seed)
     if not uses_claude(settings):
-        return Given(site, site.honest, conversations, seed, data)
+        return Given(site, site.honest, conversations, seed, data, written)
     from clio_dagster.analyst.prices import PriceError
     from resources.readers import make_analyst
     from resources.site import Site
@@ -210,11 +220,24 @@ def _given(settings: Settings, conversations: int, seed: int, data: Path | None,
         analyst = make_analyst(Site(overrides={"home": settings.home}), site.embedder)
     except PriceError as error:
         raise CallError(str(error)) from None
-    given = Given(site, analyst, conversations, seed, data)
+    given = Given(site, analyst, conversations, seed, data, written)
     if not yes:
         _say_cost(given, analyst)  # type: ignore[arg-type]
         raise CallError("nothing was sent: --yes asks Claude")
     return given
+
+
+def _by_kind(written: list[Path]) -> dict[str, Path]:
+    """The files by the kind of their conversations."""
+    from clio_dagster.evaluation.corpora.files import kind_of
+
+    try:
+        kinds = [kind_of(path) for path in written]
+    except (OSError, ValueError) as error:
+        raise CallError(f"no corpus: {error}") from None
+    if len(set(kinds)) < len(kinds):
+        raise CallError(f"two corpora of one kind ({', '.join(kinds)}): give one file of each")
+    return dict(zip(kinds, written, strict=True))
 
 
 def _say_cost(given: Given, analyst: ClaudeAnalyst) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from clio_dagster.cli import app
+from clio_dagster.evaluation.corpora.bank import CONCERNING, ORDINARY
+from clio_dagster.evaluation.corpora.corpus import make_corpus
+from clio_dagster.evaluation.corpora.files import write_corpus
 from clio_dagster.evaluation.document import figure
 from clio_dagster.evaluation.evaluate import SECTIONS
 from clio_dagster.evaluation.saved import kept, load, save
@@ -101,6 +105,22 @@ def test_one_compared_with_itself_shows_nothing_and_with_a_better_one_fails(plac
     assert isinstance(found.exception, StageError)
     assert str(found.exception) == f"1 figures are worse: reconstruction: {first.what}"
     assert "analyst" in found.stdout and "another" in found.stdout
+
+
+def test_a_corpus_that_was_written_is_read_and_told_apart(tmp_path: Path) -> None:
+    written = tmp_path / "written.jsonl.gz"
+    write_corpus([make_corpus(CONCERNING, 200, languages=["en"], seed=5)], written)
+    result = called(
+        tmp_path, "--section", "corpora", "--conversations", "200", "--corpus", str(written), "--json"
+    )
+    told = json.loads(result.stdout)
+    assert (
+        f"{CONCERNING} {hashlib.sha256(written.read_bytes()).hexdigest()[:12]}" in told["made_by"]["corpora"]
+    )
+    sizes = {row["corpus"]: row["conversations"] for row in told["sections"][0]["tables"]["In all"]}
+    assert sizes == {ORDINARY: 100, CONCERNING: 200}
+    twice = called(tmp_path, "--corpus", str(written), "--corpus", str(written))
+    assert "two corpora of one kind" in str(twice.exception)
 
 
 def test_claude_is_not_asked_before_somebody_says_yes(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from clio_dagster.evaluation.given import Given
-from clio_dagster.evaluation.identity import corpora_digest, identity
+from clio_dagster.evaluation.identity import corpora_of, identity
 from clio_dagster.evaluation.section import Section
 from clio_dagster.evaluation.sections import (
     ablations,
@@ -82,7 +82,7 @@ def made_by(given: Given) -> dict[str, Any]:
         "embedder": f"{given.site.embedder.name} {given.site.embedder.version}",
         "conversations": given.conversations,
         "seed": given.seed,
-        "corpora": corpora_digest(),
+        "corpora": corpora_of(given.written),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }

@@ -14,6 +14,7 @@ import polars as pl
 from clio_dagster.analyst.protocol import Analyst
 from clio_dagster.evaluation.corpora.bank import KINDS, LANGUAGES
 from clio_dagster.evaluation.corpora.corpus import Corpus, make_corpus
+from clio_dagster.evaluation.corpora.files import read_corpus
 from clio_dagster.evaluation.pipeline import Made, Site, embed, find, name, publish
 from clio_dagster.facets import facets_of
 from clio_dagster.privacy.parts import Figures
@@ -43,7 +44,8 @@ class Analysed:
 class Given:
     """`conversations` are those of both kinds together. The same seed gives the same figures, but for times.
 
-    `data` is a folder of labelled sets that are not the project's own, None where there is none.
+    `data` is a folder of labelled sets that are not the project's own, None where there is none. `written`, by kind,
+    are files of corpora (corpora/files.py) that stand in for those of grammars, whatever their size.
     """
 
     site: Site
@@ -51,6 +53,7 @@ class Given:
     conversations: int = 20_000
     seed: int = 0
     data: Path | None = None
+    written: Mapping[str, Path] = field(default_factory=dict)
     _kept: dict[str, Analysed] = field(default_factory=dict, repr=False)
 
     @property
@@ -60,7 +63,10 @@ class Given:
         return [language for language in LANGUAGES if language in known]
 
     def corpus(self, kind: str) -> Corpus:
-        """Half of `conversations`, evenly over all of LANGUAGES, of the half that nothing was tuned on."""
+        """What was written; or half of `conversations`, evenly over all of LANGUAGES, in words that nothing was tuned
+        on."""
+        if kind in self.written:
+            return read_corpus(self.written[kind])
         return make_corpus(kind, self.conversations // len(KINDS), languages=LANGUAGES, seed=self.seed)
 
     def analysed(self, kind: str) -> Analysed:

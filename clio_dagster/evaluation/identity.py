@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from clio_dagster.analyst.protocol import Analyst
@@ -49,6 +51,17 @@ def corpora_digest() -> str:
     for name, content in sorted(_sources(files("clio_dagster.evaluation.corpora"))):
         digest.update(f"{name} {len(content)} ".encode() + content)
     return digest.hexdigest()[:12]
+
+
+def corpora_of(written: Mapping[str, Path]) -> str:
+    """What the corpora are: a digest of what makes them, and of each file that was written instead, by kind."""
+    files_of = [f"{kind} {_digest(path)}" for kind, path in sorted(written.items())]
+    return ", ".join([corpora_digest(), *files_of])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _sources(folder: Traversable) -> list[tuple[str, bytes]]:

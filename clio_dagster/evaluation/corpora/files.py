@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from clio_dagster.evaluation.corpora.bank import KINDS, categories
 from clio_dagster.evaluation.corpora.corpus import LABELS, Corpus, corpus_of
 
 SUFFIX = ".jsonl.gz"
@@ -50,6 +51,18 @@ def write_corpus(batches: Iterable[Corpus], path: Path) -> int:
     finally:
         unfinished.unlink(missing_ok=True)
     return every.height
+
+
+def kind_of(path: Path) -> str:
+    """Of which kind a corpus is, by its labels. Raises FileNotFoundError without them, ValueError for other categories
+    than one kind's."""
+    names = set(pl.read_parquet(labels_path(path), columns=["category"])["category"])
+    for kind in KINDS:
+        if names and names <= {each.id for each in categories(kind)}:
+            return kind
+    raise ValueError(
+        f"{labels_path(path).name}: its categories are not those of one kind ({', '.join(KINDS)})"
+    )
 
 
 def read_corpus(path: Path) -> Corpus:
