@@ -163,7 +163,7 @@ def privacy(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Attack the privacy layers with made-up conversations. Exit 1 where one does not hold. See docs/attacks.md."""
-    from clio_dagster.evaluation.run import ATTACKS, run
+    from clio_dagster.evaluation.attacks.run import ATTACKS, run
     from clio_dagster.progress import listening
 
     if unknown := sorted({*attacks} - ATTACKS.keys()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from clio_dagster.evaluation.subtraction import as_day
+from clio_dagster.evaluation.attacks.subtraction import as_day
 from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.settings import Settings
 from clio_dagster.tables import AUDITED_SUMMARIES, CLUSTER_MEMBERS, PUBLISHED, WITHHELD

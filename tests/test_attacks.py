@@ -17,20 +17,20 @@ from typer.testing import CliRunner
 
 from clio_dagster.analyst.protocol import AuditSample, NamingSample, Summary, Vocabulary
 from clio_dagster.cli import app
-from clio_dagster.evaluation import (
+from clio_dagster.evaluation import private_items
+from clio_dagster.evaluation.attacks import (
     canaries,
     confirmation,
     injection,
-    private_items,
     subtraction,
     templates,
     tipping,
 )
-from clio_dagster.evaluation.analysts import Copying, Listing, Obedient
+from clio_dagster.evaluation.attacks.analysts import Copying, Listing, Obedient
+from clio_dagster.evaluation.attacks.report import Line, Report
+from clio_dagster.evaluation.attacks.run import ATTACKS
 from clio_dagster.evaluation.intervals import Share, paired_ratio, simultaneous
 from clio_dagster.evaluation.pipeline import NOISELESS, Site, find, name, read, site_of
-from clio_dagster.evaluation.report import Line, Report
-from clio_dagster.evaluation.run import ATTACKS
 from clio_dagster.privacy.word_lists import every_generic_word, sensitive_words
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from clio_dagster.analyst.protocol import AuditSample, Vocabulary
-from clio_dagster.evaluation import canaries
+from clio_dagster.evaluation.attacks import canaries
 from clio_dagster.evaluation.auditor_set import RARE_PAIR, Example, auditor_set
 from clio_dagster.evaluation.auditor_texts import KINDS
 from clio_dagster.evaluation.auditor_texts import LANGUAGES as AUDITED

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from clio_dagster.evaluation.canaries import corpus
+from clio_dagster.evaluation.attacks.canaries import corpus
 from clio_dagster.release.read import release_dates
 from clio_dagster.tables import RAW_CONVERSATIONS
 from tests.scenario import SMALL, Site, strings_of

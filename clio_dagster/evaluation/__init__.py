@@ -1,8 +1,6 @@
-"""What the pipeline promises, measured on made-up conversations: `clio evaluate`.
+"""What the pipeline promises, measured on made-up conversations: `clio evaluate`, docs/evaluating.md.
 
-Two parts that share `pipeline`, which runs the engine's stages in memory; nothing of a site's is read.
-
-Attacks (`clio evaluate privacy`, docs/attacks.md): one module an attack, `analysts` holds the models that nobody should
-trust, `run` calls them, `report` prints. The paper's own validations (docs/evaluation.md): `corpora` are what
-is read, `given` takes them through the engine once, `sections` has a module for each thing that is measured.
+`pipeline` runs the engine's stages in memory; nothing of a site's is read. `corpora` are what is read, `given` takes
+them through the stages once, `sections` has a module for each thing that is measured, the modules beside it compute.
+`saved`, `compare` and `document` are what becomes of it. `attacks` is a command of its own.
 """

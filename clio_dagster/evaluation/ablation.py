@@ -15,7 +15,7 @@ import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, NamingSample, Node, Refusal, Summary
 from clio_dagster.clusters.vectors import normalized
-from clio_dagster.evaluation.canaries import holds
+from clio_dagster.evaluation.attacks.canaries import holds
 from clio_dagster.evaluation.corpora.bank import Category
 from clio_dagster.evaluation.pipeline import Base, Made, Site, embed, find, name
 from clio_dagster.evaluation.reconstruction import assigned, category_nodes

@@ -8,7 +8,7 @@ from random import Random
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
-from clio_dagster.evaluation import canaries
+from clio_dagster.evaluation.attacks import canaries
 from clio_dagster.evaluation.corpora.bank import HELD_OUT, load_bank
 from clio_dagster.evaluation.corpora.corpus import Corpus
 from clio_dagster.evaluation.given import Analysed, analyse

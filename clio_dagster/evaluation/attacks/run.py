@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from clio_dagster.evaluation import (
+from clio_dagster.evaluation.attacks import (
     canaries,
     censorship,
     confirmation,
@@ -14,8 +14,8 @@ from clio_dagster.evaluation import (
     templates,
     tipping,
 )
+from clio_dagster.evaluation.attacks.report import Line, Report, Stage
 from clio_dagster.evaluation.pipeline import Site, site_of
-from clio_dagster.evaluation.report import Line, Report, Stage
 
 Found = tuple[list[Stage], list[Line]]
 

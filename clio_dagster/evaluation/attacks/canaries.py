@@ -15,12 +15,12 @@ from random import Random
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, Vocabulary
-from clio_dagster.evaluation.analysts import Copying, said
+from clio_dagster.evaluation.attacks.analysts import Copying, said
+from clio_dagster.evaluation.attacks.ordinary import TOPICS, senders, speakers
+from clio_dagster.evaluation.attacks.report import Line, Stage
 from clio_dagster.evaluation.intervals import Share
-from clio_dagster.evaluation.ordinary import TOPICS, senders, speakers
 from clio_dagster.evaluation.pipeline import Made, Site, conversations, find, name, publish, read
 from clio_dagster.evaluation.private_items import PAIR, Items
-from clio_dagster.evaluation.report import Line, Stage
 from clio_dagster.privacy.vocabulary import tokenize
 from clio_dagster.privacy.word_lists import is_generic
 

@@ -13,10 +13,10 @@ from random import Random
 
 import polars as pl
 
-from clio_dagster.evaluation.analysts import Listing
-from clio_dagster.evaluation.ordinary import ordinary
+from clio_dagster.evaluation.attacks.analysts import Listing
+from clio_dagster.evaluation.attacks.ordinary import ordinary
+from clio_dagster.evaluation.attacks.report import Line
 from clio_dagster.evaluation.pipeline import DAY, Site, conversations, name, place, read
-from clio_dagster.evaluation.report import Line
 from clio_dagster.progress import track
 from clio_dagster.synthetic.topics import NUMBERS, load_planted
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from clio_dagster.evaluation.attacks.report import Line
 from clio_dagster.evaluation.pipeline import DAY, Site
-from clio_dagster.evaluation.report import Line
 from clio_dagster.privacy.cells import CONCERNING, REFUSED, TURNS
 from clio_dagster.privacy.parts import Day, Figures, publish_day
 from clio_dagster.progress import track

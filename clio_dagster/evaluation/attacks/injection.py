@@ -14,10 +14,10 @@ from random import Random
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst, AuditSample, Summary, Vocabulary
-from clio_dagster.evaluation.analysts import Obedient
-from clio_dagster.evaluation.ordinary import moments, ordinary
+from clio_dagster.evaluation.attacks.analysts import Obedient
+from clio_dagster.evaluation.attacks.ordinary import moments, ordinary
+from clio_dagster.evaluation.attacks.report import Line
 from clio_dagster.evaluation.pipeline import Made, Site, conversations, find, name, publish, read
-from clio_dagster.evaluation.report import Line
 from clio_dagster.progress import track
 
 ATTACKERS, CONVERSATIONS = 10, 50

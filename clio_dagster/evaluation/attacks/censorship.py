@@ -13,11 +13,11 @@ from random import Random
 import polars as pl
 
 from clio_dagster.analyst.protocol import Analyst
-from clio_dagster.evaluation.analysts import Listing
+from clio_dagster.evaluation.attacks.analysts import Listing
+from clio_dagster.evaluation.attacks.ordinary import moments, ordinary, speakers
+from clio_dagster.evaluation.attacks.report import Line
 from clio_dagster.evaluation.intervals import Share
-from clio_dagster.evaluation.ordinary import moments, ordinary, speakers
 from clio_dagster.evaluation.pipeline import DAY, Made, Site, conversations, find, name, read
-from clio_dagster.evaluation.report import Line
 from clio_dagster.privacy.accounts import owner
 from clio_dagster.progress import track
 from clio_dagster.tables import PUBLISHED

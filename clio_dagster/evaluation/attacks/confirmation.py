@@ -14,11 +14,11 @@ from random import Random
 
 import polars as pl
 
-from clio_dagster.evaluation.analysts import Listing
+from clio_dagster.evaluation.attacks.analysts import Listing
+from clio_dagster.evaluation.attacks.ordinary import moments
+from clio_dagster.evaluation.attacks.report import Line
 from clio_dagster.evaluation.intervals import paired_ratio, simultaneous
-from clio_dagster.evaluation.ordinary import moments
 from clio_dagster.evaluation.pipeline import NOISELESS, Site, conversations, name, place, read
-from clio_dagster.evaluation.report import Line
 from clio_dagster.progress import Advance, track
 
 TOPICS_AT_ONCE = 400
