@@ -80,8 +80,6 @@ def sections(
 
     if unknown := sorted({*names} - running.SECTIONS.keys()):
         raise CallError(f"no section is called {', '.join(unknown)}: there are {', '.join(running.SECTIONS)}")
-    if data is not None and not data.is_dir():
-        raise CallError(f"no such folder: {data}")
     settings = _settings()
     given = _given(settings, conversations or (QUICK if quick else FULL), seed, data, _by_kind(written), yes)
     if as_json:
@@ -204,25 +202,21 @@ def _settings() -> Settings:
 def _given(
     settings: Settings, conversations: int, seed: int, data: Path | None, written: dict[str, Path], yes: bool
 ) -> Given:
-    """The site's settings and analyst, and a key that the seed decides."""
-    from clio_dagster.evaluation.given import Given
-    from clio_dagster.evaluation.pipeline import site_with
-    from clio_dagster.settings import uses_claude
-
-    site = site_with(settings, seed)
-    if not uses_claude(settings):
-        return Given(site, site.honest, conversations, seed, data, written)
+    """The site as it is configured; where Claude is asked, only if somebody said yes."""
     from clio_dagster.analyst.prices import PriceError
-    from resources.readers import make_analyst
+    from clio_dagster.settings import uses_claude
+    from resources.evaluation import given_of
+    from resources.readers import AnalystResource, EmbedderResource
     from resources.site import Site
 
+    site = Site(overrides={"home": settings.home})
+    analyst = AnalystResource(site=site, embedder=EmbedderResource(site=site))
     try:
-        analyst = make_analyst(Site(overrides={"home": settings.home}), site.embedder)
-    except PriceError as error:
+        given = given_of(site, analyst, conversations=conversations, seed=seed, data=data, written=written)
+    except (FileNotFoundError, PriceError) as error:
         raise CallError(str(error)) from None
-    given = Given(site, analyst, conversations, seed, data, written)
-    if not yes:
-        _say_cost(given, analyst)  # type: ignore[arg-type]
+    if uses_claude(settings) and not yes:
+        _say_cost(given, analyst.claude)
         raise CallError("nothing was sent: --yes asks Claude")
     return given
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clio_dagster.evaluation.compare import CORPUS
 from clio_dagster.evaluation.evaluate import Evaluation
 from clio_dagster.evaluation.given import Given
-from clio_dagster.evaluation.pipeline import Remembering, seeded_key
-from clio_dagster.evaluation.pipeline import Site as Evaluated
+from clio_dagster.evaluation.pipeline import site_with
 from clio_dagster.evaluation.saved import SavedError, kept, load
 from resources.readers import AnalystResource
 from resources.site import Site
@@ -21,7 +21,13 @@ Pair = tuple[Path | None, Evaluation, Evaluation]
 
 
 def given_of(
-    site: Site, analyst: AnalystResource, *, conversations: int, seed: int, data: Path | None = None
+    site: Site,
+    analyst: AnalystResource,
+    *,
+    conversations: int,
+    seed: int,
+    data: Path | None = None,
+    written: Mapping[str, Path] | None = None,
 ) -> Given:
     """The site as it is configured. Its conversations, its warehouse and its key take no part.
 
@@ -29,13 +35,8 @@ def given_of(
     """
     if data is not None and not data.is_dir():
         raise FileNotFoundError(f"{data} is no folder of labelled sets")
-    evaluated = Evaluated(
-        site.settings,
-        seeded_key(seed),
-        Remembering(analyst.embedder.embedder),
-        analyst.stand_in or analyst.analyst,
-    )
-    return Given(evaluated, analyst.analyst, conversations=conversations, seed=seed, data=data)
+    evaluated = replace(site_with(site.settings, seed), honest=analyst.stand_in or analyst.analyst)
+    return Given(evaluated, analyst.analyst, conversations, seed, data, written or {})
 
 
 def last_of(made: Evaluation, home: Path, say: Callable[[str], None]) -> list[Pair]:

@@ -135,7 +135,7 @@ def test_claude_is_not_asked_before_somebody_says_yes(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("--section", "nothing"), "nothing: there are "),
-        (("--data", "/nonexistent"), "no such folder"),
+        (("--data", "/nonexistent"), "is no folder of labelled sets"),
         (("--seed", "3", "privacy"), "not before privacy: --seed"),
         (("compare", "latest", "latest"), "no evaluation is called latest"),
     ],

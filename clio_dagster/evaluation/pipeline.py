@@ -139,12 +139,8 @@ def site_with(settings: Settings, seed: int = 0) -> Site:
     from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 
     chosen = embedder(settings.embedder, settings.threads)
-    return Site(settings, seeded_key(seed), chosen, OfflineAnalyst(chosen))
-
-
-def seeded_key(seed: int) -> bytes:
-    """A key that the seed decides, and no site has."""
-    return hashlib.sha256(f"clio evaluate privacy {seed}".encode()).digest()
+    key = hashlib.sha256(f"clio evaluate privacy {seed}".encode()).digest()
+    return Site(settings, key, chosen, OfflineAnalyst(chosen))
 
 
 def settings_of(**values: object) -> Settings:
