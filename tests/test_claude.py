@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from clio_dagster.analyst.claude import PROMPTS, ClaudeAnalyst
+from clio_dagster.analyst.estimate import of_topics
 from clio_dagster.analyst.memory import BudgetReached
-from clio_dagster.analyst.prices import estimated_tokens
+from clio_dagster.analyst.prices import PRICES, estimated_tokens
 from clio_dagster.analyst.protocol import (
     AuditSample,
     NamingSample,
@@ -27,6 +28,7 @@ from clio_dagster.analyst.protocol import (
     Watch,
 )
 from clio_dagster.analyst.sending import AnalystError
+from clio_dagster.evaluation.pipeline import settings_of
 from clio_dagster.facets import LONGEST_FACET
 from clio_dagster.own_facets import Facet
 from clio_dagster.work import at_work
@@ -503,3 +505,12 @@ def test_estimated_tokens_are_what_the_server_counts(claude: ClaudeAnalyst, serv
     claude.extract(conversations(["Zwölf Boxkämpfer jagen Viktor, 世界のパン!"]))
     assert question.prompt_tokens == pytest.approx(server.requests()[0]["tokens"], rel=0.05)
     assert estimated_tokens(question.data) < question.prompt_tokens
+
+
+def test_an_estimate_prices_each_call_by_its_own_prompt() -> None:
+    settings = settings_of(claude_naming_model="claude-haiku-5-5")
+    price = PRICES["claude-haiku-5-5"]
+    for line in of_topics({"a": 50_000, "b": 50_000}, settings):
+        usual = (line.usage.input * price.input + line.usage.output * price.output) / 1e6
+        assert line.usage.input / line.calls < price.long_from < line.usage.input
+        assert line.usd == pytest.approx(usual)

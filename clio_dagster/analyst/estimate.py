@@ -77,17 +77,17 @@ def of_topics(windows: Mapping[str, int], settings: Settings) -> list[Line]:
 
     `windows`: conversations of each date's trailing window.
     """
-    totals: dict[str, tuple[int, Usage]] = {}
+    model = settings.claude_naming_model
+    price = price_of(model, settings.prices)
+    totals: dict[str, Line] = {}
     for conversations in windows.values():
         for stage, calls, each in _of_date(conversations, settings):
-            before = totals.get(stage, (0, Usage()))
+            before = totals.get(stage, Line(stage, model, 0, Usage(), 0.0))
             usage = Usage(input=calls * each.input, output=calls * each.output)
-            totals[stage] = (before[0] + calls, before[1] + usage)
-    price = price_of(settings.claude_naming_model, settings.prices)
-    return [
-        Line(stage, settings.claude_naming_model, calls, usage, dollars(usage, price))
-        for stage, (calls, usage) in totals.items()
-    ]
+            # Call by call: a long prompt has prices of its own.
+            usd = before.usd + calls * dollars(each, price)
+            totals[stage] = Line(stage, model, before.calls + calls, before.usage + usage, usd)
+    return list(totals.values())
 
 
 def _of_date(conversations: int, settings: Settings) -> Iterator[tuple[str, int, Usage]]:
