@@ -3,9 +3,9 @@
     python -m benchmarks.faults [--only NAME …] [--kills N] [--workers N] [--folder FOLDER] [--write]
 
 Every fault ends with a comparison: each table by content hash and each file of each release, with a home that ran
-undisturbed. `--write` puts the table into docs/reliability.md; `--list` names the faults. A full disk needs root, for a
-small file system of its own; a clock that jumps needs libfaketime, and PostgreSQL its server: where one is missing, the
-row says so.
+undisturbed. `--write` puts each row into the table of docs/reliability.md, in the place of the one it had; `--list`
+names the faults. A full disk needs root, for a small file system of its own; a clock that jumps needs libfaketime, and
+PostgreSQL its server: where one is missing, the row says so.
 """
 
 from __future__ import annotations
@@ -49,14 +49,25 @@ def main() -> None:
             for row in CASES[name](bench):
                 print(f"  {row.line()}", flush=True)
                 rows.append(row)
+                if arguments.write:
+                    write(row)
             print(f"  {time.monotonic() - started:.0f} s", flush=True)
-    table = "\n".join([*Row.HEAD, *(row.line() for row in rows)])
-    if arguments.write:
-        before, rest = DOCS.read_text().split(MARKS[0])
-        DOCS.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
     lost = [row.fault for row in rows if row.lost not in ("nothing", "—")]
     if lost:
         raise SystemExit(f"something was lost: {', '.join(lost)}")
+
+
+def write(row: Row) -> None:
+    """Put a row into the table: where one of its fault stands, or at the end."""
+    before, rest = DOCS.read_text().split(MARKS[0])
+    table, after = rest.split(MARKS[1])
+    told = dict(_fault(line) for line in table.strip().splitlines()[len(Row.HEAD) :])
+    told |= [_fault(row.line())]
+    DOCS.write_text("\n".join([f"{before}{MARKS[0]}", *Row.HEAD, *told.values(), f"{MARKS[1]}{after}"]))
+
+
+def _fault(line: str) -> tuple[str, str]:
+    return line.split("|")[1].strip(), line
 
 
 if __name__ == "__main__":
