@@ -21,7 +21,7 @@ from resources.integrity import LEDGER, Cure, Cures, Problem, digest_of, place_o
 from resources.salvage import copy_slices, restore, rewrite, without_log
 from resources.site import Site
 from resources.slices import Damaged, WarehouseError, partition_values
-from resources.sources import land_again
+from resources.sources import forget_landing
 
 
 @dataclass
@@ -154,7 +154,7 @@ def _values(problem: Problem) -> dict[str, str]:
 
 def _land(site: Site, key: str, problem: Problem, result: Mended) -> None:
     """Let the source of a landed file, or of its quarantine, be landed again."""
-    path = None if problem.cure == Cure.BACKUP else land_again(site, key)
+    path = None if problem.cure == Cure.BACKUP else forget_landing(site, key)
     if path is None:
         result.left.append(replace(problem, cure=Cure.BACKUP))
         return

@@ -114,7 +114,7 @@ def register(site: Site, found: Iterable[Found]) -> None:
         _write(site, [row for key, row in rows.items() if row["path"] and row != before.get(key)])
 
 
-def land_again(site: Site, key: str) -> str | None:
+def forget_landing(site: Site, key: str) -> str | None:
     """Let a source count as not landed, so that it is landed anew; its path, or None where it is there no more.
 
     What it landed counts meanwhile as it did.
