@@ -132,6 +132,7 @@ def test_rare_pairs_are_of_words_that_one_topic_has() -> None:
     _, planted = plant(corpus, seed=0)
     pairs = (
         planted.filter(kind=PAIR)
+        .unique("text", keep="first", maintain_order=True)  # an account may tell its own elsewhere again
         .join(corpus.labels, on="conversation_id")
         .select("language", "category", pl.col("text").str.split(" ").list.gather([0, -1]).alias("word"))
         .explode("word")
