@@ -158,6 +158,12 @@ def test_conversations_without_text_are_not_taken_for_one_template() -> None:
     assert tallied(members([f"a{number}" for number in range(30)], [None] * 30))["conversations"] == 30
 
 
+@pytest.mark.parametrize("wordless", ["…", "", "?!", "«»"])
+def test_a_text_without_a_word_is_like_no_other_and_stops_nothing(wordless: str) -> None:
+    frame = members(["a", "b", "c"], [wordless, distinct(1), wordless])
+    assert counted(frame, 5).all()
+
+
 def test_conversations_without_account_are_no_account_for_the_threshold() -> None:
     row = tallied(members([None] * 6 + ["a", "a"]))
     assert row == {"cluster_id": 0, "conversations": 8, "accounts": 1, "top_account_share": 0.25}

@@ -113,7 +113,7 @@ def openings(forms: pl.Series) -> pl.Series:
 
 
 def _skeletons(tokens: pl.Series) -> pl.Series:
-    placed = tokens.alias("word").to_frame().with_row_index("row").explode("word")
+    placed = tokens.alias("word").to_frame().with_row_index("row").explode("word", empty_as_null=True)
     return (
         placed.with_columns(pl.col("word").is_in(_function_words().implode()).fill_null(False).alias("holds"))
         .with_columns(pl.when("holds").then("word").otherwise(pl.lit(_SLOT)).alias("word"))
