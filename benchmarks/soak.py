@@ -158,7 +158,10 @@ def _drop(parts: Sequence[Sequence[Path]], inbox: Path, seconds: float) -> dict[
 
 
 def _settle(server: Server, minutes: float) -> float:
-    """Wait until nothing is left to be made, past midnight where that is near; the seconds that it took."""
+    """Wait until nothing is asked for, past midnight where that is near; the seconds that it took.
+
+    The day itself counts as closed at the next CLIO_DAILY_HOUR, and is not published here.
+    """
     began = time.time()
     if minutes >= 30:
         time.sleep(150)
@@ -166,7 +169,7 @@ def _settle(server: Server, minutes: float) -> float:
         since = time.time()
         time.sleep(12)
         unfinished = server.unfinished()
-        if server.has_found_all_fresh(since) and not unfinished:
+        if server.looks_that_asked_nothing(since) and not unfinished:
             break
         print(
             f"  {time.time() - began:.0f} s after the last file: {len(unfinished)} runs at work", flush=True

@@ -143,15 +143,17 @@ class Server:
 
     def has_found_all_fresh(self, since: float) -> bool:
         """Whether a look of the reconcile sensor that began after `since` has found nothing to ask for."""
+        return any(reason.endswith("all fresh") for reason in self.looks_that_asked_nothing(since))
+
+    def looks_that_asked_nothing(self, since: float) -> list[str]:
+        """Why, of looks of the reconcile sensor that began after `since`: all is fresh, or what is not has to wait."""
         sensor = {
             "repositoryLocationName": "clio",
             "repositoryName": "__repository__",
             "sensorName": "reconcile",
         }
         looks = self.ask(LOOKS, sensor=sensor)["sensorOrError"]["sensorState"]["ticks"]
-        return any(
-            look["timestamp"] > since and (look["skipReason"] or "").endswith("all fresh") for look in looks
-        )
+        return [look["skipReason"] for look in looks if look["timestamp"] > since and look["skipReason"]]
 
     def ended(self, run: str) -> Any:
         """The run once it has ended."""
