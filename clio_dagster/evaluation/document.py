@@ -23,7 +23,7 @@ OPENING = """
 # Evaluation
 
 `clio evaluate` measures what an analyst and a site's settings come to on conversations whose categories are known, and
-wrote this page: no figure on it was typed. `clio evaluate --help` says how, `clio evaluate compare` tells two apart.
+wrote this page: no figure on it was typed. [How, and what follows from it](evaluating.md).
 """.strip()
 
 OFFLINE = (
