@@ -23,7 +23,7 @@ OPENING = """
 # Evaluation
 
 `clio evaluate` measures what an analyst and a site's settings come to on conversations whose categories are known, and
-wrote this page: no figure on it was typed. [How, and what follows from it](evaluating.md).
+wrote this page: no figure on it was typed. `docs/evaluating.md` says how, and what follows.
 """.strip()
 
 OFFLINE = (

@@ -35,8 +35,8 @@ are aimed at."""
 ABOUT = f"""
 Requests that others wrote and labelled, taken through the engine as a site's own, and their labels found again as
 the categories of the project's own are: base clusters as ever, the level above fixed to the labels, and the analyst's
-own step assigns each base cluster to one. Every conversation counts; one that was not read, or is in no base cluster, is
-found in none. No
+own step assigns each base cluster to one. Every conversation counts; one that was not read, or is in no base cluster,
+is found in none. No
 text and no label is the project's, so these figures stand above those of its own corpora. They are not blind, either:
 the default embedder and clusterer were chosen by how they do on CLINC150 and SIB-200, names of topics were looked at on
 them, and docs/concern.md tells what the concern lists share with XSTest.
