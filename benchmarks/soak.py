@@ -23,12 +23,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
+from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, EventLogRecord
 
 from tests.corpora import write_day
 from tests.scenario import SMALL, Site
@@ -208,6 +208,15 @@ def _what(command: str) -> str:
     return next((kind for word, kind in kinds.items() if word in command), "")
 
 
+def _materializations(instance: DagsterInstance, key: AssetKey) -> Iterator[EventLogRecord]:
+    """All of an asset's, of which Dagster gives a thousand at a time."""
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.fetch_materializations(AssetRecordsFilter(key), limit=1_000, cursor=cursor)
+        yield from page.records
+        cursor, has_more = page.cursor, page.has_more
+
+
 def _report(
     site: Site, today: date, dropped: Mapping[str, float], settled: float, watched: Mapping[int, Watched]
 ) -> int:
@@ -218,14 +227,13 @@ def _report(
             for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id):
                 ticks[state.name, tick.status.value.lower()] += 1
         runs = Counter((run.job_name, run.status.value.lower()) for run in instance.get_runs())
-        key = AssetRecordsFilter(AssetKey("facets"))
         made = [
             (
                 record.timestamp,
                 str(record.partition_key),
                 int(record.asset_materialization.metadata["rows"].value),
             )  # type: ignore[union-attr]
-            for record in instance.fetch_materializations(key, limit=100_000).records
+            for record in _materializations(instance, AssetKey("facets"))
         ]
     print("\n| asked by | started | skipped | failed |\n|---|---|---|---|")
     for name in sorted({name for name, _ in ticks}):
