@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from clio_dagster.evaluation.evaluate import SECTIONS
 from clio_dagster.home import environment
 from clio_dagster.release.read import release_dates, verify
 from clio_dagster.safety.tables import EVENT_CONVERSATIONS, SAFETY_TABLES
@@ -85,7 +86,13 @@ def days(site: Site) -> list[str]:
 @pytest.fixture(scope="module")
 def nodes(server: Server) -> dict[str, Any]:
     """Assets as the UI is told of them, by name."""
-    return {node["assetKey"]["path"][0]: node for node in server.ask(ASSETS)["assetNodes"]}
+    return {"/".join(node["assetKey"]["path"]): node for node in server.ask(ASSETS)["assetNodes"]}
+
+
+@pytest.fixture(scope="module")
+def pipeline(nodes: dict[str, Any]) -> dict[str, Any]:
+    """Assets that conversations go through: all but those of an evaluation, which is of no partition."""
+    return {name: node for name, node in nodes.items() if node["groupName"] != "evaluation"}
 
 
 @dataclass(frozen=True)
@@ -152,10 +159,11 @@ def refusal(server: Server, days: list[str], backfills: Backfills) -> Refusal:
 # What is shown.
 
 
-def test_every_table_is_an_asset(nodes: dict[str, Any]) -> None:
+def test_every_table_is_an_asset(nodes: dict[str, Any], pipeline: dict[str, Any]) -> None:
     unpartitioned = {"quarantine", "sources", "releases", "frozen_parts"}
     tables = set(TABLES | SAFETY_TABLES) - unpartitioned | {model.name for model in models()}
-    assert set(nodes) == tables | {"landing", "landed", "release", "status"}
+    assert set(pipeline) == tables | {"landing", "landed", "release", "status"}
+    assert set(nodes) - set(pipeline) == {f"evaluation/{section}" for section in SECTIONS}
 
 
 def test_every_asset_says_what_it_is(nodes: dict[str, Any]) -> None:
@@ -166,8 +174,8 @@ def test_every_asset_says_what_it_is(nodes: dict[str, Any]) -> None:
         assert node["owners"], name
 
 
-def test_every_asset_shows_its_columns(nodes: dict[str, Any]) -> None:
-    for name, node in nodes.items():
+def test_every_asset_shows_its_columns(pipeline: dict[str, Any]) -> None:
+    for name, node in pipeline.items():
         (schema,) = [entry["schema"] for entry in node["metadataEntries"] if "schema" in entry]
         assert schema["columns"], name
         assert [column["name"] for column in schema["columns"] if not column["description"]] == [], name
@@ -177,14 +185,14 @@ def test_the_lineage_leads_from_the_files_to_the_release(nodes: dict[str, Any]) 
     found = {"release"}
     waiting = ["release"]
     while waiting:
-        above = {key["path"][0] for key in nodes[waiting.pop()]["dependencyKeys"]} - found
+        above = {"/".join(key["path"]) for key in nodes[waiting.pop()]["dependencyKeys"]} - found
         found |= above
         waiting += above
     assert {"landing", "landed", *READ, "clusters", "audited_summaries", "topics"} <= found
 
 
-def test_every_check_is_of_a_partition_and_blocks_or_warns_of_drift(nodes: dict[str, Any]) -> None:
-    checks = [check for node in nodes.values() for check in node["assetChecksOrError"].get("checks", ())]
+def test_every_check_is_of_a_partition_and_blocks_or_warns_of_drift(pipeline: dict[str, Any]) -> None:
+    checks = [check for node in pipeline.values() for check in node["assetChecksOrError"].get("checks", ())]
     assert len(checks) > 100
     assert [check["name"] for check in checks if not check["description"]] == []
     assert {check["name"].split("_")[0] for check in checks if not check["blocking"]} == {"drift"}
