@@ -6,6 +6,7 @@ for them, and no rule asks for them: the job `evaluate` does, or its schedule wh
 
 import time
 from collections.abc import Iterable, Iterator
+from datetime import date
 from inspect import getdoc
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ class Size(Config):
         ge=0,
         description="Decides all that is drawn. Evaluations of one seed and size can be compared.",
     )
+    asked_on: str | None = Field(
+        default=None,
+        description="A date (2026-11-01): Claude is asked again whatever it was not asked for that date, which shows "
+        "a model that changed behind its name, and is paid for. Without it the ledger's answers count.",
+    )
     data: str | None = Field(
         default=None, description="A folder of labelled sets that others made; without it they are left out."
     )
@@ -109,6 +115,7 @@ def evaluation(
         conversations=config.conversations,
         seed=config.seed,
         data=Path(config.data) if config.data else None,
+        asked_on=date.fromisoformat(config.asked_on) if config.asked_on else None,
     )
     by = made_by(given)
     sections: list[Section] = []

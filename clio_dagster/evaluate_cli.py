@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.text import Text
@@ -59,6 +60,13 @@ def sections(
         typer.Option(help="Markdown file to write all of it to; pictures go to images/evaluation beside it."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help=f"With {QUICK:,} conversations.")] = False,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="Ask Claude again what it answered before today: shows a model that changed behind its name.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask Claude, whatever that costs.")] = False,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
@@ -70,7 +78,8 @@ def sections(
     missed for want of them.
 
     It is kept under CLIO_HOME/evaluations, where `clio evaluate compare` finds it. The same seed gives the same
-    figures, but for times. With CLIO_ANALYST=claude it says first what that costs, and asks only with `--yes`.
+    figures, but for times. With CLIO_ANALYST=claude it says first what that costs, and asks only with `--yes`; what it
+    answered once is not paid for again, but with `--anew`.
     """
     if context.invoked_subcommand:
         _refuse_options(context)
@@ -81,7 +90,11 @@ def sections(
     if unknown := sorted({*names} - running.SECTIONS.keys()):
         raise CallError(f"no section is called {', '.join(unknown)}: there are {', '.join(running.SECTIONS)}")
     settings = _settings()
-    given = _given(settings, conversations or (QUICK if quick else FULL), seed, data, _by_kind(written), yes)
+    size = conversations or (QUICK if quick else FULL)
+    asked_on = dt.datetime.now(dt.UTC).date() if anew else None
+    given = _given(
+        settings, yes, conversations=size, seed=seed, data=data, written=_by_kind(written), asked_on=asked_on
+    )
     if as_json:
         found = running.evaluate(given, names)
     else:
@@ -199,9 +212,7 @@ def _settings() -> Settings:
         raise CallError(str(error)) from None
 
 
-def _given(
-    settings: Settings, conversations: int, seed: int, data: Path | None, written: dict[str, Path], yes: bool
-) -> Given:
+def _given(settings: Settings, yes: bool, **asked: Any) -> Given:
     """The site as it is configured; where Claude is asked, only if somebody said yes."""
     from clio_dagster.analyst.prices import PriceError
     from clio_dagster.settings import uses_claude
@@ -212,11 +223,11 @@ def _given(
     site = Site(overrides={"home": settings.home})
     analyst = AnalystResource(site=site, embedder=EmbedderResource(site=site))
     try:
-        given = given_of(site, analyst, conversations=conversations, seed=seed, data=data, written=written)
+        given = given_of(site, analyst, **asked)
     except (FileNotFoundError, PriceError) as error:
         raise CallError(str(error)) from None
     if uses_claude(settings) and not yes:
-        _say_cost(given, analyst.claude)
+        _say_cost(given, cast("ClaudeAnalyst", given.analyst))
         raise CallError("nothing was sent: --yes asks Claude")
     return given
 

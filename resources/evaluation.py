@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from clio_dagster.evaluation.compare import CORPUS
@@ -11,7 +12,7 @@ from clio_dagster.evaluation.evaluate import Evaluation
 from clio_dagster.evaluation.given import Given
 from clio_dagster.evaluation.pipeline import site_with
 from clio_dagster.evaluation.saved import SavedError, kept, load
-from resources.readers import AnalystResource
+from resources.readers import AnalystResource, make_analyst
 from resources.site import Site
 
 LOOKED_AT = 50
@@ -28,15 +29,18 @@ def given_of(
     seed: int,
     data: Path | None = None,
     written: Mapping[str, Path] | None = None,
+    asked_on: date | None = None,
 ) -> Given:
-    """The site as it is configured. Its conversations, its warehouse and its key take no part.
+    """The site as it is configured. Its conversations and its warehouse take no part, and its key decides no figure.
 
+    With a date, Claude is asked whatever it was not asked for that date: what it answered before counts for nothing.
     Raises FileNotFoundError where `data` is no folder.
     """
     if data is not None and not data.is_dir():
         raise FileNotFoundError(f"{data} is no folder of labelled sets")
     evaluated = replace(site_with(site.settings, seed), honest=analyst.stand_in or analyst.analyst)
-    return Given(evaluated, analyst.analyst, conversations, seed, data, written or {})
+    asked = make_analyst(site, analyst.embedder.embedder, asked_on) if asked_on else analyst.analyst
+    return Given(evaluated, asked, conversations, seed, data, written or {}, asked_on)
 
 
 def last_of(made: Evaluation, home: Path, say: Callable[[str], None]) -> list[Pair]:

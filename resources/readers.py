@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -122,8 +123,11 @@ def claude_versions(settings: Settings) -> dict[str, str]:
     return versions(settings)
 
 
-def make_analyst(site: Site, embedder: Embedder) -> Analyst:
-    """The analyst that CLIO_ANALYST names. Raises PriceError for a model whose price nobody knows."""
+def make_analyst(site: Site, embedder: Embedder, asked_on: date | None = None) -> Analyst:
+    """The analyst that CLIO_ANALYST names. With a date, Claude answers what it has not answered for that date.
+
+    Raises PriceError for a model whose price nobody knows.
+    """
     from clio_dagster.analyst.offline.analyst import OfflineAnalyst
 
     offline = OfflineAnalyst(embedder)
@@ -131,4 +135,4 @@ def make_analyst(site: Site, embedder: Embedder) -> Analyst:
         return offline
     from clio_dagster.analyst.claude import ClaudeAnalyst
 
-    return ClaudeAnalyst(site.settings, site.answers, embedder, offline)
+    return ClaudeAnalyst(site.settings, site.answers, embedder, offline, asked_on)

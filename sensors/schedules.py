@@ -69,14 +69,15 @@ EVALUATING_HOUR = (SETTINGS.daily_hour + 2) % 24
     execution_timezone=SETTINGS.timezone,
     default_status=DefaultScheduleStatus.STOPPED,
     description="Sundays: every section of an evaluation, 20,000 made-up conversations. Stopped until it is started "
-    "here. With the offline analyst it takes minutes; where Claude is asked, its conversations and topics are paid for "
-    "as a day of that size is, but what the ledger has the answers to.",
+    "here. With the offline analyst it takes minutes; where Claude is asked, it is asked anew, as a model may change "
+    "behind its name: its conversations and topics are paid for as a day of that size is.",
 )
 @unless_paused
 def evaluate_weekly(context: ScheduleEvaluationContext, site: Site) -> RunRequest:
     """How well the site does, on made-up conversations, once a week."""
     day = context.scheduled_execution_time.astimezone(SETTINGS.tz).date()
-    return RunRequest(run_key=f"evaluate {day}", tags={ASKED_BY: "schedule"})
+    asked = {"ops": {"evaluation": {"config": {"asked_on": day.isoformat()}}}}
+    return RunRequest(run_key=f"evaluate {day}", run_config=asked, tags={ASKED_BY: "schedule"})
 
 
 schedules = [read_closed_day, publish_closed_day, evaluate_weekly]

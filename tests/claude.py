@@ -73,7 +73,13 @@ def requests(count: int) -> list[str]:
 
 
 def analyst(
-    home: Path, url: str, monkeypatch: pytest.MonkeyPatch, *, budget: float | None = None, **settings: Any
+    home: Path,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    budget: float | None = None,
+    asked_on: date | None = None,
+    **settings: Any,
 ) -> ClaudeAnalyst:
     """Claude at `url`, with a ledger in `home`."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
@@ -84,4 +90,4 @@ def analyst(
     own = {"batch_poll_seconds": 0.05, "claude_retries": 5, "languages": ("en", "sw")} | settings
     site = Settings(home=home, key_file=key_file, **own)
     answers = Answers(Ledger(home, lease_seconds=60), budget_usd=budget)
-    return ClaudeAnalyst(site, answers, Texts(), StandIn())  # type: ignore[arg-type]
+    return ClaudeAnalyst(site, answers, Texts(), StandIn(), asked_on)  # type: ignore[arg-type]

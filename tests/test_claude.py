@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -91,6 +92,17 @@ def test_what_was_asked_before_is_not_asked_again(claude: ClaudeAnalyst, server:
     first = claude.extract(asked)
     assert claude.extract(asked.reverse()).sort("conversation_id").equals(first.sort("conversation_id"))
     assert len(server.requests()) == 20
+
+
+def test_on_another_occasion_it_is_asked_anew_and_once(
+    claude: ClaudeAnalyst, server: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = conversations(requests(3))
+    claude.extract(rows)
+    sunday, monday = date(2026, 11, 8), date(2026, 11, 9)
+    for asked_on, sent in ((sunday, 6), (sunday, 6), (monday, 9), (None, 9)):
+        analyst(tmp_path / "home", server.url, monkeypatch, asked_on=asked_on).extract(rows)
+        assert len(server.requests()) == sent
 
 
 def test_a_text_that_many_wrote_is_asked_once(claude: ClaudeAnalyst, server: Handle) -> None:

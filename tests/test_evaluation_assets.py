@@ -227,3 +227,5 @@ def test_the_schedule_asks_for_one_evaluation_a_week(tmp_path: Path) -> None:
     ) as context:
         asked = evaluate_weekly(context)
     assert isinstance(asked, RunRequest) and asked.run_key == "evaluate 2026-11-08"
+    # A model that changed behind its name is asked, not the ledger.
+    assert asked.run_config["ops"]["evaluation"]["config"] == {"asked_on": "2026-11-08"}

@@ -7,6 +7,7 @@ names pass P5 like anybody's, facets are scrubbed before they are kept.
 
 from __future__ import annotations
 
+import hmac
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -122,20 +123,22 @@ def client_of(settings: Settings) -> Callable[[], anthropic.AsyncAnthropic]:
     return connect
 
 
-def asker_of(settings: Settings, memory: Memory) -> Asker:
+def asker_of(settings: Settings, memory: Memory, asked_on: date | None = None) -> Asker:
+    """With a date, what the ledger holds of other occasions is no answer: its keys are the date's own."""
+    occasion = b"occasion\0" + asked_on.isoformat().encode() if asked_on else b""
     return Asker(
         client_of(settings),
         memory,
-        secret=settings.key,
+        secret=hmac.digest(settings.key, occasion, "sha256") if occasion else settings.key,
         prices=settings.prices,
         concurrency=settings.claude_concurrency,
         tokens_per_minute=settings.claude_tokens_per_minute,
     )
 
 
-def batcher_of(settings: Settings, memory: Memory) -> Batcher:
+def batcher_of(settings: Settings, memory: Memory, asked_on: date | None = None) -> Batcher:
     return Batcher(
-        asker_of(settings, memory),
+        asker_of(settings, memory, asked_on),
         most_requests=settings.batch_requests,
         most_bytes=settings.batch_megabytes * MEGABYTE,
         poll_seconds=settings.batch_poll_seconds,
@@ -143,19 +146,27 @@ def batcher_of(settings: Settings, memory: Memory) -> Batcher:
 
 
 class ClaudeAnalyst:
-    """`analyst.protocol.Analyst` over the Messages API. `stand_in` does what Claude does wrongly twice.
+    """`analyst.protocol.Analyst` over the Messages API. `stand_in` does what Claude does wrongly twice; `asked_on` is
+    asker_of's.
 
     Raises PriceError for a model whose price is not known: its cost could not be kept within a budget.
     """
 
     name = "claude"
 
-    def __init__(self, settings: Settings, memory: Memory, embedder: Embedder, stand_in: Analyst) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        memory: Memory,
+        embedder: Embedder,
+        stand_in: Analyst,
+        asked_on: date | None = None,
+    ) -> None:
         self.settings, self._embedder, self._stand_in = settings, embedder, stand_in
         self.version = versions(settings)["facets"]
         for model in (settings.claude_facet_model, settings.claude_naming_model):
             price_of(model, settings.prices)
-        self.batcher = batcher_of(settings, memory)
+        self.batcher = batcher_of(settings, memory, asked_on)
         self.asker = self.batcher.asker
         self._clean = partial(scrubbed, settings=settings)
 

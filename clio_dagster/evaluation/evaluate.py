@@ -78,7 +78,7 @@ def made_by(given: Given) -> dict[str, Any]:
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "analyst": f"{given.analyst.name} {given.analyst.version}",
-        **identity(given.analyst, given.site.settings),
+        **identity(given.analyst, given.site.settings, given.asked_on),
         "embedder": f"{given.site.embedder.name} {given.site.embedder.version}",
         "conversations": given.conversations,
         "seed": given.seed,

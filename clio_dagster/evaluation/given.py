@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,7 +46,8 @@ class Given:
     """`conversations` are those of both kinds together. The same seed gives the same figures, but for times.
 
     `data` is a folder of labelled sets that are not the project's own, None where there is none. `written`, by kind,
-    are files of corpora (corpora/files.py) that stand in for those of grammars, whatever their size.
+    are files of corpora (corpora/files.py) that stand in for those of grammars, whatever their size. `asked_on`: the
+    date for which a model was asked anew, None where earlier answers count.
     """
 
     site: Site
@@ -54,6 +56,7 @@ class Given:
     seed: int = 0
     data: Path | None = None
     written: Mapping[str, Path] = field(default_factory=dict)
+    asked_on: date | None = None
     _kept: dict[str, Analysed] = field(default_factory=dict, repr=False)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,9 +25,9 @@ DECIDING = (
 """Settings that decide figures, beside those that name the analyst, its models and the embedder."""
 
 
-def identity(analyst: Analyst, settings: Settings) -> dict[str, Any]:
-    """Models and versions of prompts by name, where Claude is the analyst; and DECIDING settings that are not at their
-    defaults."""
+def identity(analyst: Analyst, settings: Settings, asked_on: date | None = None) -> dict[str, Any]:
+    """Models and versions of prompts by name, and the date for which it was asked anew, where Claude is the analyst;
+    and DECIDING settings that are not at their defaults."""
     defaults = Settings.model_fields
     own = {
         name: value
@@ -40,6 +41,7 @@ def identity(analyst: Analyst, settings: Settings) -> dict[str, Any]:
     return {
         "models": {"facets": settings.claude_facet_model, "naming": settings.claude_naming_model},
         "prompts": {each.name: str(each.version) for each in PROMPTS},
+        **({"asked anew": asked_on.isoformat()} if asked_on else {}),
         "settings": own,
     }
 
