@@ -1,4 +1,4 @@
-"""Where alerts come from: failed runs, the privacy gate, the newest release, and what events have raised.
+"""Where alerts come from: failed runs, the privacy gate, the newest release, evaluations, and what events have raised.
 
 Each looks at what has happened since it was seen last, and writes what it finds to the outbox, where nothing stands
 twice: looks overlap, and one that is repeated after a restart changes nothing.
@@ -9,13 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import AssetCheckKey, DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from assets.evaluation import BARS_HOLD, NO_WORSE, key_of
 from assets.gate import GATE
 from assets.staleness import landed_days
-from clio_dagster.alerts.alert import event_alert, gate_closed, id_of, release_late, resolved
+from clio_dagster.alerts.alert import (
+    Alert,
+    evaluation_fell,
+    event_alert,
+    gate_closed,
+    id_of,
+    release_late,
+    resolved,
+)
 from clio_dagster.alerts.deadline import newest_due
+from clio_dagster.evaluation.evaluate import SECTIONS
 from clio_dagster.release.read import release_dates
 from clio_dagster.safety.tables import EVENT_ALERTS, EVENT_TOPICS
 from clio_dagster.tables import PUBLISHED
@@ -27,6 +37,12 @@ LONGEST_RUN = timedelta(days=2)
 """Dagster files a check's verdict under the time at which its run was planned: how much earlier that may be."""
 
 RUNS_A_LOOK, VERDICTS_A_PAGE = 50, 200
+
+FELL = {BARS_HOLD: "a figure misses its bar", NO_WORSE: "a figure is worse than in the last evaluation"}
+"""What it means that an evaluation's check has failed, by check."""
+
+Verdict = tuple[float, bool]
+"""When a check said something, and whether it passed."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +73,23 @@ def failed_runs(look: Look) -> bool:
 
 def closed_gates(look: Look) -> bool:
     """Dates that the privacy gate has refused, and those that it lets through again."""
-    for key, (said_at, passed) in sorted(_verdicts(look).items()):
-        subject = f"{GATE.name} {key}"
-        standing = look.site.outbox.open(subject)
-        if not passed and not standing:
-            look.site.outbox.add(gate_closed(key, said_at, at=look.now), subject=subject)
-        elif passed and standing:
-            over = resolved(standing, f"The privacy gate is open for {key}", at=look.now)
-            look.site.outbox.end(standing, over)
+    for key, verdict in sorted(_verdicts(look, GATE).items()):
+        if key is None:
+            continue
+        found = gate_closed(key, verdict[0], at=look.now)
+        _tell(look, f"{GATE.name} {key}", verdict, found, f"The privacy gate is open for {key}")
+    return True
+
+
+def fallen_evaluations(look: Look) -> bool:
+    """Sections of evaluations that miss a bar or are worse than the last ones, and those that are so no more."""
+    for section in SECTIONS:
+        for name, what in FELL.items():
+            verdict = _verdicts(look, AssetCheckKey(key_of(section), name)).get(None)
+            if verdict is not None:
+                found = evaluation_fell(section, what, verdict[0], at=look.now)
+                over = f"The evaluation of {section} is as it should be"
+                _tell(look, f"evaluation {section} {name}", verdict, found, over)
     return True
 
 
@@ -113,23 +138,34 @@ SOURCES: Mapping[str, Callable[[Look], bool]] = {
     "failed runs": failed_runs,
     "the privacy gate": closed_gates,
     "the newest release": late_release,
+    "evaluations": fallen_evaluations,
     "events": event_alerts,
 }
 """By name. Each returns whether it has seen all that there was."""
 
 
-def _verdicts(look: Look) -> dict[str, tuple[float, bool]]:
-    """The gate's last word on each date on which it has said something since: when, and whether it lets it through."""
+def _tell(look: Look, subject: str, verdict: Verdict, found: Alert, over: str) -> None:
+    """An alert where a check has failed and none stands, its end where one stands and the check has passed."""
+    _, passed = verdict
+    standing = look.site.outbox.open(subject)
+    if not passed and not standing:
+        look.site.outbox.add(found, subject=subject)
+    elif passed and standing:
+        look.site.outbox.end(standing, resolved(standing, over, at=look.now))
+
+
+def _verdicts(look: Look, check: AssetCheckKey) -> dict[str | None, Verdict]:
+    """A check's last word on each partition of which it has said something since; None is that of no partition."""
     said = {AssetCheckExecutionRecordStatus.SUCCEEDED: True, AssetCheckExecutionRecordStatus.FAILED: False}
-    found: dict[str, tuple[float, bool]] = {}
+    found: dict[str | None, Verdict] = {}
     earliest = (look.since - LONGEST_RUN).timestamp()
     page: int | None = None
     while True:
         records = look.instance.event_log_storage.get_asset_check_execution_history(
-            GATE, limit=VERDICTS_A_PAGE, cursor=page, status=set(said)
+            check, limit=VERDICTS_A_PAGE, cursor=page, status=set(said)
         )
         for record in records:
-            if record.partition and record.event and record.event.timestamp >= look.since.timestamp():
+            if record.event and record.event.timestamp >= look.since.timestamp():
                 verdict = (record.event.timestamp, said[record.status])
                 found[record.partition] = max(verdict, found.get(record.partition, verdict))
         if len(records) < VERDICTS_A_PAGE or records[-1].create_timestamp < earliest:

@@ -72,7 +72,8 @@ class Cursor:
     default_status=DefaultSensorStatus.RUNNING if SETTINGS.alert_webhook else DefaultSensorStatus.STOPPED,
 )
 def alerts(context: SensorEvaluationContext, site: Site) -> SkipReason:
-    """Post failed runs, late releases, a closed gate, a reached budget and what events raise to CLIO_ALERT_WEBHOOK."""
+    """Post failed runs, late releases, a closed gate, a fallen evaluation, a reached budget and what events raise to
+    CLIO_ALERT_WEBHOOK."""
     if site.settings.alert_webhook is None:
         return SkipReason(NO_WEBHOOK)
     cursor, told = look(site, context.instance, Cursor.read(context.cursor), datetime.now(UTC))

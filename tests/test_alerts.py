@@ -14,19 +14,25 @@ from typing import Any
 import polars as pl
 import pytest
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
     AssetKey,
     AssetMaterialization,
+    AssetSpec,
     DagsterInstance,
     DefaultSensorStatus,
+    MaterializeResult,
     asset,
     build_sensor_context,
     materialize,
+    multi_asset,
 )
 from dagster._core.definitions.freshness_evaluator import CronFreshnessPolicyEvaluator
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import create_run_for_test, freeze_time
 from typer.testing import CliRunner
 
+from assets.evaluation import BARS_HOLD, NO_WORSE, key_of
 from assets.gate import GATE, gate_check
 from assets.partitions import DATES
 from assets.release import Refused
@@ -635,6 +641,40 @@ def test_a_closed_gate_is_told_once_each_time_and_its_failed_run_is_not_told_bes
     fail(instance, ValueError(PRIVATE), step=GATE.name)  # one that could not look has said nothing
     looked(site, instance, cursor)
     assert receiver.posted[-1]["title"] == "A run of assets failed"
+
+
+def test_an_evaluation_that_has_fallen_is_told_by_section_and_check_until_it_is_over(
+    site: Site, instance: DagsterInstance, receiver: Receiver
+) -> None:
+    @multi_asset(
+        specs=[AssetSpec(key_of("leakage"))],
+        check_specs=[AssetCheckSpec(name, asset=key_of("leakage")) for name in (BARS_HOLD, NO_WORSE)],
+    )
+    def made() -> Iterator[MaterializeResult | AssetCheckResult]:
+        yield MaterializeResult()
+        for name, passed in verdicts.items():
+            yield AssetCheckResult(check_name=name, passed=passed, metadata={"told": PRIVATE})
+
+    verdicts: dict[str, bool] = {}
+    cursor = Cursor()
+
+    def evaluated(*, bars: bool, no_worse: bool) -> list[dict[str, Any]]:
+        nonlocal cursor
+        before = len(receiver.posted)
+        verdicts.update({BARS_HOLD: bars, NO_WORSE: no_worse})
+        assert materialize([made], instance=instance).success
+        cursor, _ = looked(site, instance, cursor)
+        return receiver.posted[before:]
+
+    assert evaluated(bars=True, no_worse=True) == []
+    (worse,) = evaluated(bars=True, no_worse=False)
+    assert (worse["kind"], worse["section"]) == ("evaluation", "leakage")
+    assert worse["found"] == "a figure is worse than in the last evaluation"
+    (missed,) = evaluated(bars=False, no_worse=False)
+    assert missed["found"] == "a figure misses its bar"
+    assert evaluated(bars=False, no_worse=False) == []
+    over = evaluated(bars=True, no_worse=True)
+    assert {each["resolves"] for each in over} == {worse["alert_id"], missed["alert_id"]}
 
 
 def test_the_release_is_overdue_in_the_ui_too_and_the_daemon_looks_for_that(

@@ -13,10 +13,11 @@ from datetime import date, datetime
 FOUND, RESOLVED = "found", "resolved"
 """States: something was found; what was found before is over."""
 
-RUN_FAILED, RELEASE_LATE, GATE_CLOSED, BUDGET_REACHED, EVENT, TEST = (
+RUN_FAILED, RELEASE_LATE, GATE_CLOSED, EVALUATION, BUDGET_REACHED, EVENT, TEST = (
     "run failed",
     "release late",
     "gate closed",
+    "evaluation",
     "budget reached",
     "event",
     "test",
@@ -100,6 +101,15 @@ def gate_closed(day: str, look: object, *, at: datetime) -> Alert:
     title = f"The privacy gate is closed for {day}"
     page = "assets/audited_summaries?view=checks"
     return Alert(id_of("gate", day, look), GATE_CLOSED, title, at, facts, page)
+
+
+def evaluation_fell(section: str, what: str, look: object, *, at: datetime) -> Alert:
+    """A section of an evaluation of which a check has failed, in the check's words; `look` as gate_closed's."""
+    facts = (("section", section), ("found", what), ("see", "the check's figures, clio evaluate compare"))
+    title = f"The evaluation of {section} has fallen"
+    return Alert(
+        id_of("evaluation", section, what, look), EVALUATION, title, at, facts, f"assets/evaluation/{section}"
+    )
 
 
 def resolved(alert: Alert, title: str, *, at: datetime) -> Alert:
