@@ -145,7 +145,8 @@ def bars_hold(section: Section) -> AssetCheckResult:
         asset_key=key_of(section.name),
         check_name=BARS_HOLD,
         severity=AssetCheckSeverity.ERROR,
-        metadata={"bars": len(promised), "missed": len(section.missed), "told": told(section.missed)},
+        metadata={"bars": len(promised), "missed": len(section.missed)}
+        | ({"told": told(section.missed)} if section.missed else {}),
     )
 
 

@@ -34,7 +34,7 @@ FIGURES = TableSchema(
 def metadata_of(section: Section) -> dict[str, Any]:
     """Numbers by the names of their bars, then what is for reading."""
     return {
-        **{bar.what: float(bar.value) for bar in section.bars if math.isfinite(bar.value)},
+        **{bar.what: value for bar in section.bars if (value := _finite(bar.value)) is not None},
         "bars_held": sum(bar.held is True for bar in section.bars),
         "bars_missed": len(section.missed),
         "about": MetadataValue.md(section.about),

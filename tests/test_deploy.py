@@ -170,7 +170,7 @@ def test_the_chart_is_told_what_dagster_yaml_says() -> None:
         "tagConcurrencyLimits": runs["tag_concurrency_limits"],
     }
     assert VALUES["dagsterDaemon"]["runRetries"] == ours["run_retries"]
-    assert VALUES["additionalInstanceConfig"] == {"freshness": ours["freshness"]}
+    assert VALUES["additionalInstanceConfig"] == {name: ours[name] for name in ("freshness", "nux")}
     kept = VALUES["retention"]["sensor"]["purgeAfterDays"]
     assert {**kept, **ours["retention"]["sensor"]["purge_after_days"]} == kept
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from clio_dagster.evaluation.given import Given
-from clio_dagster.evaluation.identity import corpora_of, identity
+from clio_dagster.evaluation.identity import corpora_of, identity, kernels
 from clio_dagster.evaluation.section import Section
 from clio_dagster.evaluation.sections import (
     ablations,
@@ -74,7 +74,8 @@ def sections_of(given: Given, names: Sequence[str] = ()) -> Iterator[Section]:
 
 
 def made_by(given: Given) -> dict[str, Any]:
-    """Date, analyst with its models and prompts, settings, embedder, size, seed, corpora and versions."""
+    """Date, analyst with its models and prompts, settings, embedder, size, seed, corpora, versions, and the processor's
+    kernels."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "analyst": f"{given.analyst.name} {given.analyst.version}",
@@ -85,4 +86,5 @@ def made_by(given: Given) -> dict[str, Any]:
         "corpora": corpora_of(given.written),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
+        "kernels": kernels(),
     }

@@ -46,6 +46,19 @@ def identity(analyst: Analyst, settings: Settings, asked_on: date | None = None)
     }
 
 
+def kernels() -> str:
+    """The code that products are computed with, chosen by the processor: another rounds otherwise in the last bits, and
+    base clusters come out a little different."""
+    from threadpoolctl import threadpool_info
+
+    found = {
+        f"{library['internal_api']} {library['architecture']}"
+        for library in threadpool_info()
+        if "architecture" in library
+    }
+    return ", ".join(sorted(found))
+
+
 @cache
 def corpora_digest() -> str:
     """Of everything that the corpora are made from: a seed gives other conversations where it differs."""
