@@ -8,8 +8,8 @@ from dagster import AssetExecutionContext, asset
 
 from assets.common import about
 from assets.partitions import DATE_LANGUAGES
-from clio_dagster.conversations.landing import read_landed, slice_hash
-from clio_dagster.key_ranges import ranges_of
+from clio_dagster.conversations.landed import read_landed, slice_hash, slice_rows
+from clio_dagster.key_ranges import EVERY_KEY, ROWS_AT_ONCE, ranges_of
 from clio_dagster.retention import with_stored
 from clio_dagster.tables import RAW_CONVERSATIONS
 from resources.fingerprints import Stage
@@ -38,8 +38,12 @@ def raw_conversations(context: AssetExecutionContext, site: Site) -> Slices:
     home, raw = site.settings.home, Reader(site.warehouse, RAW_CONVERSATIONS)
 
     def conversations(key: str) -> Iterator[pl.DataFrame]:
-        ids = read_landed(home, *_place(key), columns=["conversation_id"])
-        for within in ranges_of(ids["conversation_id"]):
+        ranges = [EVERY_KEY]
+        if slice_rows(home, *_place(key)) > ROWS_AT_ONCE:
+            ranges = ranges_of(
+                read_landed(home, *_place(key), columns=["conversation_id"])["conversation_id"]
+            )
+        for within in ranges:
             landed = read_landed(home, *_place(key), within=within)
             if (landed["messages"].list.len() > 0).all():
                 yield landed

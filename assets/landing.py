@@ -7,7 +7,6 @@ lost slices, of this file or of its earlier version, are touched too.
 
 import time
 from collections.abc import Iterable
-from datetime import date
 
 import polars as pl
 from dagster import (
@@ -73,10 +72,11 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     check_layout(site.settings)
     made: dict[str, dict[str, int | float | bool]] = {}
     failures = []
+    told: set[Slice] = set()
     keys = asked_for(context, "landing")
     for key in keys:
         try:
-            made[key] = _made(context, site, key)
+            made[key] = _made(context, site, key, told)
         except Exception as failure:  # the good files land; the run says of the others that they did not
             failures.append(failure)
     for key, metadata in made.items():
@@ -91,14 +91,16 @@ def landing(context: AssetExecutionContext, site: Site) -> MaterializeResult:
     return MaterializeResult()
 
 
-def _made(context: AssetExecutionContext, site: Site, key: str) -> dict[str, int | float | bool]:
-    """Land a source and say what changed by it; counts of it."""
+def _made(
+    context: AssetExecutionContext, site: Site, key: str, told: set[Slice]
+) -> dict[str, int | float | bool]:
+    """Land a source and say what changed by it; counts of it. `told` are the slices that the run has told of."""
     started = time.perf_counter()
     with source_lock(site.settings.home, key):
         result = _land(key, site)
         lost = frozenset() if result.is_reused else _give_way(key, site)
         if not result.is_reused:
-            _report(context, site, result, lost)
+            _report(context, site, result, lost, told)
     return {
         "records": result.records,
         "landed": result.landed,
@@ -168,12 +170,23 @@ def _give_way(key: str, site: Site) -> frozenset[Slice]:
     return give_way(home, at_path.older, [key]) | give_way(home, [key], at_path.newer)
 
 
-def _report(context: AssetExecutionContext, site: Site, result: Landing, lost: Iterable[Slice]) -> None:
-    """Say what changed; that the source has landed is said last, so that a landing killed before is done again."""
-    dates = {*result.slices["date"], *result.removed, *(date.fromisoformat(day) for day, _ in lost)}
+def _report(
+    context: AssetExecutionContext, site: Site, result: Landing, lost: Iterable[Slice], told: set[Slice]
+) -> None:
+    """Say what changed; that the source has landed is said last, so that a landing killed before is done again.
+
+    A day is told of in every language, those without a conversation, too; of what the source has nothing in, once a
+    run: each version is made out from all files of the slice.
+    """
+    own = {(str(day), language) for day, language in result.slices.select("date", "language").iter_rows()}
+    own |= set(lost)
+    removed = {str(day) for day in result.removed}
     site.warehouse.write(QUARANTINE, {"source": result.source}, result.quarantined)
-    for day in sorted(dates):
+    for day in sorted({day for day, _ in own} | removed):
         for language in SETTINGS.partition_languages:
+            if (day, language) in told - own and day not in removed:
+                continue
+            told.add((day, language))
             context.log_event(
                 AssetMaterialization(
                     "landed",

@@ -105,6 +105,10 @@ DAILY = FreshnessPolicy.cron(
 """A release every day, at most GRACE_HOURS after the day is closed."""
 
 
+LONGEST_LOOK, LOOK_AGAIN_SECONDS = 300.0, 2.0
+"""Seconds that a release waits for checks of another run, and between two looks at them."""
+
+
 class Refused(Failure):
     """The gate is closed for a date: nothing was written, the last good release stands."""
 
@@ -147,6 +151,7 @@ def release(
     with track("release", len(keys), unit="partition") as advance:
         for key in keys:
             run = context.run.run_id
+            _wait_for_checks(context, site, key)
             # While the day's figures are compared, frozen and shown, nobody draws them anew.
             with (
                 site.ledger.holding(RELEASES.name, key, run),
@@ -278,6 +283,20 @@ def _checks(instance: DagsterInstance, key: str, stored: Slicemap) -> tuple[Chec
         )
         for name, verdicts in sorted(found.items())
     )
+
+
+def _wait_for_checks(context: AssetExecutionContext, site: Site, key: str) -> None:
+    """Wait while another run has just written a slice of the date, and has yet to look at it, as one does that reads a
+    late file: the date is not refused for want of a verdict that comes in a moment."""
+    since = time.monotonic()
+    while time.monotonic() < since + LONGEST_LOOK:
+        stored = site.warehouse.slices_on(window(key))
+        verdicts = (*of_slices(context.instance, key, stored), *of_date(context.instance, key, stored))
+        if not any(
+            each.passed is None and each.due_by not in (None, context.run.run_id) for each in verdicts
+        ):
+            return
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _not_passed(checks: tuple[Check, ...]) -> list[str]:

@@ -5,10 +5,14 @@ A verdict from before a slice was last written, as a run leaves it that is kille
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from dagster import AssetCheckKey, AssetCheckSpec, AssetKey, DagsterInstance, PartitionsDefinition
 from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
 
 from assets.checks import suites
 from assets.drift import drift_check
@@ -30,11 +34,13 @@ _SAID = {AssetCheckExecutionRecordStatus.SUCCEEDED: True, AssetCheckExecutionRec
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says of one partition: True, False, or None where it has not looked at what is stored."""
+    """What a check says of one partition: True, False, or None where it has not looked at what is stored. `due_by`: the
+    run at work that means to look, and has not yet."""
 
     spec: AssetCheckSpec
     partition: str
     passed: bool | None
+    due_by: str | None = None
 
 
 def of_slices(instance: DagsterInstance, day: str, stored: Slicemap) -> Iterator[Verdict]:
@@ -53,6 +59,11 @@ def _verdicts(
     partitions_def: PartitionsDefinition,
     stored: Slicemap,
 ) -> Iterator[Verdict]:
+    @cache
+    def at_work(run_id: str) -> bool:
+        run = instance.get_run_by_id(run_id)
+        return run is not None and not run.is_finished
+
     specs: dict[AssetCheckKey, AssetCheckSpec] = {
         spec.key: spec for spec in SPECS if spec.partitions_def == partitions_def
     }
@@ -62,8 +73,23 @@ def _verdicts(
         )
         for key, spec in specs.items():
             record = found.get(key)
+            due_by = None
+            if record and record.status is AssetCheckExecutionRecordStatus.PLANNED and at_work(record.run_id):
+                due_by = record.run_id
+                record = _last_said(instance, key, partition)
             written = stored.get(spec.asset_key.to_user_string(), {}).get(partition)
             # The record itself is made when its run begins, before anything is written.
             said_at = record.event.timestamp if record and record.event else 0.0
             is_about_it = written is None or said_at >= written.written_at.timestamp()
-            yield Verdict(spec, partition, _SAID.get(record.status) if record and is_about_it else None)
+            passed = _SAID.get(record.status) if record and is_about_it else None
+            yield Verdict(spec, partition, passed, due_by)
+
+
+def _last_said(
+    instance: DagsterInstance, check: AssetCheckKey, partition: str
+) -> AssetCheckExecutionRecord | None:
+    """A check's last verdict: what it said of what is stored stands until something else is."""
+    said = instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=1, status=set(_SAID), partition_filter=PartitionKeyFilter(key=partition)
+    )
+    return said[0] if said else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date as Date
 from functools import cached_property, lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Any, TypeVar
 
 import orjson
@@ -35,6 +36,10 @@ VERSION = ("conversation_id", "turns")
 T = TypeVar("T")
 
 _LOOKS = 10
+
+REMEMBERED = 65_536
+"""Receipts and footers whose little is kept by a process, 1 KB each: a month of a file a minute. Files do not change;
+one that is landed anew is another."""
 
 Slice = tuple[str, str]
 """A day, written 2026-11-01, and a language."""
@@ -77,14 +82,19 @@ def read_receipt(home: Path, key: str) -> Receipt:
     """A source's receipt; an empty one where it has none."""
     path = receipt_path(home, key)
     try:
-        stat = path.stat()
+        return _receipt(path, _state(path))
     except FileNotFoundError:
         return Receipt()
-    return _receipt(path, stat.st_mtime_ns, stat.st_ino)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What tells a file from another that takes its place. Raises FileNotFoundError."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
 @lru_cache(maxsize=256)
-def _receipt(path: Path, _modified: int, _inode: int) -> Receipt:
+def _receipt(path: Path, _state: tuple[int, int, int]) -> Receipt:
     try:
         stored = orjson.loads(path.read_bytes())
         removed = frozenset((date, language) for date, language in stored.get("removed", ()))
@@ -95,7 +105,16 @@ def _receipt(path: Path, _modified: int, _inode: int) -> Receipt:
 
 def receipt_slices(home: Path, key: str) -> frozenset[Slice]:
     """The (date, language) slices that a source landed; none where it has no receipt."""
-    return read_receipt(home, key).named
+    path = receipt_path(home, key)
+    try:
+        return _named(path, _state(path))
+    except FileNotFoundError:
+        return frozenset()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _named(path: Path, state: tuple[int, int, int]) -> frozenset[Slice]:
+    return frozenset((intern(day), intern(language)) for day, language in _receipt(path, state).named)
 
 
 def touched_days(home: Path, keys: Iterable[str]) -> list[Date]:
@@ -144,8 +163,13 @@ def slice_hash(home: Path, date: Date | str, language: str) -> str:
 
     The same conversations landed from two copies of a file hash like one. Nothing landed has a hash, too.
     """
-    hashes = sorted(set(_of_files(home, date, language, _file_hash)))
+    hashes = sorted({footer.content_hash for footer in _of_files(home, date, language, _footer_of)})
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def slice_rows(home: Path, date: Date | str, language: str) -> int:
+    """Rows of all that is landed for a day and language: at least as many as there are conversations."""
+    return sum(footer.rows for footer in _of_files(home, date, language, _footer_of))
 
 
 def _of_files(home: Path, date: Date | str, language: str, read: Callable[[Path], T]) -> list[T]:
@@ -202,10 +226,24 @@ def _whole(file: Path) -> Iterator[None]:
         raise DamagedFile(file) from None
 
 
-def _file_hash(file: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class _Footer:
+    """What a landed file says of itself."""
+
+    content_hash: str
+    rows: int
+
+
+def _footer_of(file: Path) -> _Footer:
+    return _footer(file, _state(file))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _footer(file: Path, _state: tuple[int, int, int]) -> _Footer:
     with _whole(file):
-        stored = (pq.read_metadata(file).metadata or {}).get(HASH_KEY)
+        read = pq.read_metadata(file)
+    stored = (read.metadata or {}).get(HASH_KEY)
     if stored is not None:
-        return str(stored, "ascii")
+        return _Footer(str(stored, "ascii"), read.num_rows)
     with file.open("rb") as opened:  # rewritten by something that keeps no footer of ours
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+        return _Footer(hashlib.file_digest(opened, "sha256").hexdigest(), read.num_rows)
