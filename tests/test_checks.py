@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import duckdb
@@ -14,22 +16,28 @@ import polars as pl
 import pytest
 from dagster import (
     AssetCheckEvaluation,
+    AssetKey,
     AssetSelection,
+    DagsterEvent,
     DagsterEventType,
     DagsterInstance,
+    DagsterRunStatus,
     Definitions,
     define_asset_job,
 )
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
+from dagster._core.test_utils import create_run_for_test
 
 from assets.accounting import ACCOUNTS
 from assets.checks import check_key
-from assets.partitions import slices_of
+from assets.partitions import DATE_LANGUAGES, slices_of
+from assets.verdicts import of_slices
 from clio_dagster.conversations.landing import source_key
 from clio_dagster.definitions import build_definitions
 from clio_dagster.quality.drift import STRAYS
 from clio_dagster.quality.suites import FAMILIES
 from clio_dagster.synthetic.corpus import DAYS, generate
-from clio_dagster.tables import SOURCES, TABLES
+from clio_dagster.tables import FACETS, SOURCES, TABLES
 from resources.site import Site
 from sensors.pipeline import run_sources
 from sensors.runs import date_range, partition_range, slice_range
@@ -192,7 +200,11 @@ def test_sources_that_land_in_one_run_are_checked_one_by_one(tmp_path: Path) -> 
             home.site.warehouse.write(SOURCES, {"source": keys[-1]}, row)
         home.instance.add_dynamic_partitions("sources", keys)
         run = home.run(AssetSelection.assets("landing"), partition_range(*keys))
+        told = home.instance.fetch_materializations(AssetKey("landed"), limit=100).records
     assert run.failures == {}
+    # Both have conversations in every language that has any; of the others each is told of once.
+    assert {count for count in Counter(record.partition_key for record in told).values()} == {1, 2}
+    assert {str(record.partition_key) for record in told} == set(slices_of(FIRST))
     assert set(run.verdicts) == {
         f"landing:{table}_{family}" for table in ("quarantine", "sources") for family in FAMILIES
     }
@@ -228,6 +240,78 @@ def test_a_lost_conversation_fails_its_own_slice_and_its_date_is_refused(home: H
     read = AssetSelection.assets("raw_conversations", "facets", "embeddings")
     assert home.run(read, slice_range(DAYS[1], DAYS[1])).failed("facets:accounted_for") == set()
     assert home.run(AssetSelection.assets("release"), date_range(DAYS[0], DAYS[2])).success
+
+
+@contextmanager
+def reading(home: Home, partition: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A run of another process that has written facets anew and has yet to look at them: its id, and the looks."""
+    keys = [check_key(FACETS, family) for family in (*FAMILIES, "accounted_for")]
+    run = create_run_for_test(home.instance, job_name="read", status=DagsterRunStatus.STARTED).run_id
+
+    def report(kind: DagsterEventType, what: Any) -> None:
+        event = DagsterEvent(kind.value, "read", event_specific_data=what)
+        home.instance.report_dagster_event(event, run)
+
+    def look() -> None:
+        for key in keys:
+            said = AssetCheckEvaluation(key.asset_key, key.name, True, {}, partition=partition)
+            report(DagsterEventType.ASSET_CHECK_EVALUATION, said)
+
+    for key in keys:
+        planned = AssetCheckEvaluationPlanned(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            partitions_subset=DATE_LANGUAGES.subset_with_partition_keys([partition]),
+        )
+        report(DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, planned)
+    yield run, look
+    home.instance.report_run_failed(home.instance.get_run_by_id(run))  # type: ignore[arg-type]
+
+
+def written_again(home: Home, partition: str) -> None:
+    """The same facets, of a later time."""
+    day, language = partition.split("|")
+    values = {"date": day, "language": language}
+    stored = home.site.warehouse.slices(FACETS)[partition]
+    rows = home.site.warehouse.read(FACETS, values)
+    home.site.warehouse.write(FACETS, values, rows, fingerprint=stored.fingerprint)
+
+
+def test_what_a_check_has_said_stands_until_something_else_is_stored(home: Home) -> None:
+    partition = f"{THIRD}|en"
+
+    def verdict() -> tuple[bool | None, str | None]:
+        stored = home.site.warehouse.slices_on([THIRD])
+        (found,) = [
+            each
+            for each in of_slices(home.instance, THIRD, stored)
+            if each.partition == partition and each.spec.key == check_key(FACETS, "accounted_for")
+        ]
+        return found.passed, found.due_by
+
+    assert verdict() == (True, None)
+    with reading(home, partition) as (run, look):
+        assert verdict() == (True, run)
+        written_again(home, partition)
+        assert verdict() == (None, run)
+        look()
+        assert verdict() == (True, None)
+    with reading(home, partition):
+        written_again(home, partition)
+    assert verdict() == (None, None)  # of a run that failed before it looked nothing is awaited
+    read = AssetSelection.assets("facets", "embeddings")
+    assert home.run(read, slice_range(DAYS[2], DAYS[2])).success
+
+
+def test_a_release_waits_for_a_run_that_has_yet_to_look(home: Home) -> None:
+    release = AssetSelection.assets("release").without_checks()
+    with reading(home, f"{THIRD}|en") as (_, look):
+        written_again(home, f"{THIRD}|en")
+        looking = Timer(3.0, look)
+        looking.start()
+        run = home.run(release, date_range(DAYS[2], DAYS[2]))
+    assert looking.finished.is_set()
+    assert run.failures == {}
 
 
 def test_a_closed_gate_holds_back_its_own_date_alone_in_a_range_run(home: Home) -> None:
