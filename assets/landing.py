@@ -184,7 +184,7 @@ def _report(
     site.warehouse.write(QUARANTINE, {"source": result.source}, result.quarantined)
     for day in sorted({day for day, _ in own} | removed):
         for language in SETTINGS.partition_languages:
-            if (day, language) in told - own and day not in removed:
+            if (day, language) in told and (day, language) not in own and day not in removed:
                 continue
             told.add((day, language))
             context.log_event(

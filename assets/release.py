@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -272,7 +273,7 @@ def _outdated(site: Site, key: str, stored: Slicemap) -> list[str]:
 def _checks(instance: DagsterInstance, key: str, stored: Slicemap) -> tuple[Check, ...]:
     """The verdict of every check on this date, over all its languages; one that has not looked has not passed."""
     found: dict[str, list[Verdict]] = {}
-    for verdict in (*of_slices(instance, key, stored), *of_date(instance, key, stored)):
+    for verdict in _said(instance, key, stored):
         name = f"{verdict.spec.asset_key.to_user_string()}: {verdict.spec.name}"
         found.setdefault(name, []).append(verdict)
     return tuple(
@@ -285,13 +286,19 @@ def _checks(instance: DagsterInstance, key: str, stored: Slicemap) -> tuple[Chec
     )
 
 
+def _said(instance: DagsterInstance, key: str, stored: Slicemap) -> Iterator[Verdict]:
+    """What every check says of the date, over all its languages."""
+    yield from of_slices(instance, key, stored)
+    yield from of_date(instance, key, stored)
+
+
 def _wait_for_checks(context: AssetExecutionContext, site: Site, key: str) -> None:
     """Wait while another run has just written a slice of the date, and has yet to look at it, as one does that reads a
     late file: the date is not refused for want of a verdict that comes in a moment."""
     since = time.monotonic()
     while time.monotonic() < since + LONGEST_LOOK:
         stored = site.warehouse.slices_on(window(key))
-        verdicts = (*of_slices(context.instance, key, stored), *of_date(context.instance, key, stored))
+        verdicts = _said(context.instance, key, stored)
         if not any(
             each.passed is None and each.due_by not in (None, context.run.run_id) for each in verdicts
         ):
