@@ -1,6 +1,6 @@
 """Base clusters of a date, found over its trailing window, and which conversation fell into which."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -32,6 +32,10 @@ USES = (
     "epsilon",
     "epsilon_topic",
 )
+
+VECTORS_READ = 16_384
+"""Read at once, about: 32 MB of the default embedder's. Small slices are read together, for the file is attached anew
+for each read."""
 
 STAGE = Stage(
     (CLUSTERS, CLUSTER_MEMBERS),
@@ -115,16 +119,35 @@ def topics_of(clusters: Reader, cluster_members: Reader, key: str, clustered_by:
     return members.join(found, on=["clustered_by", "cluster_id"]).select("conversation_id", "topic")
 
 
-def read_vectors(site: Site, rows: pl.DataFrame, clustered_by: str) -> np.ndarray:
-    """The vectors of the rows (conversation_id, date, language), a slice at a time: a window of them is held once."""
+def read_vectors(
+    site: Site, rows: pl.DataFrame, clustered_by: str, *, at_once: int = VECTORS_READ
+) -> np.ndarray:
+    """The vectors of the rows (conversation_id, date, language), about `at_once` a read: the window is held once."""
     vectors = np.zeros((0, 1), np.float32)
     placed = rows.select("conversation_id", "date", "language").with_row_index("row")
-    for (day, language), part in placed.group_by("date", "language", maintain_order=True):
-        where = {"date": day, "language": language, "clustered_by": clustered_by}
-        slice = site.warehouse.read(EMBEDDINGS, where, ["conversation_id", "vector"])
-        found = slice["vector"].to_numpy()
+    for part in _parts(placed, at_once):
+        read = site.warehouse.read(
+            EMBEDDINGS,
+            {
+                "clustered_by": clustered_by,
+                "date": part["date"].unique().to_list(),
+                "language": part["language"].unique().to_list(),
+            },
+            ["conversation_id", "date", "language", "vector"],
+        )
+        found = read["vector"].to_numpy()
         if not vectors.size:
             vectors = np.empty((len(rows), found.shape[1]), np.float32)
-        at = slice.select("conversation_id").with_row_index("at").join(part, on="conversation_id")
+        keys = ["conversation_id", "date", "language"]
+        at = read.select(keys).with_row_index("at").join(part, on=keys)
         vectors[at["row"]] = found[at["at"]]
     return vectors
+
+
+def _parts(placed: pl.DataFrame, at_once: int) -> Iterator[pl.DataFrame]:
+    """The rows by days, as many together as `at_once` lets; a day that is larger by itself, by language."""
+    days = placed.group_by("date").len().sort("date")
+    numbered = days.select("date", part=pl.col("len").cum_sum() // at_once, is_large=pl.col("len") > at_once)
+    parts = placed.join(numbered, on="date").group_by("part", "is_large", maintain_order=True)
+    for (_, is_large), part in parts:
+        yield from part.partition_by("date", "language", maintain_order=True) if is_large else [part]

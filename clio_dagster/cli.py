@@ -129,6 +129,8 @@ def dev(
     host: Annotated[str, typer.Option(help="Address that the UI listens on.")] = "127.0.0.1",
 ) -> None:
     """Start the Dagster UI and daemon on this home."""
+    import subprocess
+
     from clio_dagster.home import PROJECT, environment, prepare
 
     settings = _settings()
@@ -143,6 +145,9 @@ def dev(
     # Dagster says of its own command that another package has a newer one.
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     workspace = str(PROJECT / "workspace.yaml")
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    beside = ["-m", "resources.code_server", f"http://{here}:{port}", str(os.getpid())]
+    subprocess.Popen([sys.executable, *beside])
     dagster = [str(Path(sys.executable).with_name("dagster")), "dev"]
     os.execv(sys.executable, [*python, *dagster, "-w", workspace, "-p", str(port), "-h", host])
 

@@ -1,4 +1,5 @@
-"""A slice as an object: Parquet, with its record in the footer, so that rows and record are replaced as one.
+"""A slice as an object: Parquet, with its record in the footer, so that rows and record are replaced as one, and with a
+checksum in each page.
 
 The footer comes with one request for the object's end. S3's own metadata would hold 2 KB of ASCII, too little for
 a fingerprint in full.
@@ -60,11 +61,20 @@ def encoded(pending: Pending) -> Iterator[BinaryIO]:
     with io.BytesIO() if isinstance(rows, pl.DataFrame) else rows.beside() as content:
         with _naming_no_value(f"writing {record.table}"):
             if isinstance(rows, pl.DataFrame):
-                rows.write_parquet(content, metadata={_RECORD: text})
+                _write(rows, content, {_RECORD: text})
             else:
                 rows.copy_to(content, {_RECORD: text})
         content.seek(0)
         yield content
+
+
+def _write(rows: pl.DataFrame, content: BinaryIO, metadata: Mapping[str, str]) -> None:
+    from pyarrow.parquet import ParquetWriter
+
+    held = rows.to_arrow()
+    with ParquetWriter(content, held.schema, compression="zstd", write_page_checksum=True) as writer:
+        writer.add_key_value_metadata(metadata)
+        writer.write_table(held)
 
 
 @contextmanager
@@ -123,28 +133,39 @@ def read_rows(
     """The rows that `choose` keeps of a slice's object, in those of the columns that it has; and its schema.
 
     Of a large object only the columns asked for are fetched, and the row groups in which a column may be in its
-    range. Raises Gone.
+    range. Raises Gone, and Damaged where a page differs from its checksum.
     """
-    with _naming_no_value(f"reading {found.table} {found.partition}"):
-        if columns is None or found.entry.size <= WHOLE_BYTES:
-            content = io.BytesIO(objects.get(found.entry.name))
-            schema = dict(pl.read_parquet_schema(content))
-            frame = pl.read_parquet(content, columns=_present(schema, columns))
-        else:
-            frame, schema = _read_columns(objects, found, columns, ranges or {})
+    with (
+        _naming_no_value(f"reading {found.table} {found.partition}"),
+        _opened(objects, found, whole=columns is None or found.entry.size <= WHOLE_BYTES) as file,
+    ):
+        schema = dict(pl.DataFrame(file.schema_arrow.empty_table()).schema)
+        groups = [group for group in range(file.num_row_groups) if _meets(file, group, ranges or {})]
+        frame = pl.DataFrame(file.read_row_groups(groups, _present(schema, columns)))
         return choose(frame), schema
 
 
-def _read_columns(
-    objects: Objects, found: Found, columns: Collection[str], ranges: Mapping[str, KeyRange]
-) -> tuple[pl.DataFrame, dict[str, pl.DataType]]:
+@contextmanager
+def _opened(objects: Objects, found: Found, *, whole: bool) -> Iterator[ParquetFile]:
     from pyarrow.parquet import ParquetFile
 
-    with objects.open(found.entry) as source, ParquetFile(source, pre_buffer=True) as file:
-        schema = dict(pl.DataFrame(file.schema_arrow.empty_table()).schema)
-        groups = [group for group in range(file.num_row_groups) if _meets(file, group, ranges)]
-        frame = pl.DataFrame(file.read_row_groups(groups, _present(schema, columns)))
-    return frame, schema
+    with (
+        io.BytesIO(objects.get(found.entry.name)) if whole else objects.open(found.entry) as source,
+        ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file,
+    ):
+        yield file
+
+
+def check_pages(name: str, content: bytes) -> None:
+    """Raises Damaged where a page of an object differs from its checksum: DuckDB does not look at them."""
+    from pyarrow.parquet import ParquetFile
+
+    with (
+        _naming_no_value(f"reading {name}"),
+        ParquetFile(io.BytesIO(content), page_checksum_verification=True) as file,
+    ):
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)
 
 
 def _meets(file: ParquetFile, group: int, ranges: Mapping[str, KeyRange]) -> bool:

@@ -23,6 +23,7 @@ from clio_dagster.tables import TABLES, Table
 from resources.columns import SCHEMA, SESSION, naming_no_value, quoted
 from resources.s3_layout import VIEWS
 from resources.s3_objects import Entry, Objects, concurrently
+from resources.s3_slices import check_pages
 
 _SUFFIX = ".sql"
 
@@ -137,6 +138,7 @@ class Sql:
     def _fetch(self, wanted: tuple[Entry, Path]) -> None:
         entry, path = wanted
         content = self._objects.get(entry.name)
+        check_pages(entry.name, content)
         partial = path.with_suffix(".partial")
         partial.write_bytes(content)
         partial.rename(path)

@@ -102,7 +102,7 @@ class Spool:
         from pyarrow.parquet import ParquetWriter
 
         schema = self.arrow_schema
-        with ParquetWriter(file, schema, compression="zstd") as writer:
+        with ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
             writer.add_key_value_metadata(metadata)
             for batch in self.batches():
                 writer.write_table(Rows.from_batches([batch], schema))

@@ -62,6 +62,9 @@ query($asset: AssetKeyInput!, $partitions: [String!]) {
     ... on AssetNode { assetMaterializations(partitions: $partitions) { runId partition } }
   }
 }"""
+LOCATIONS = """
+{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }
+"""
 LOOKS = """
 query($sensor: SensorSelector!) {
   sensorOrError(sensorSelector: $sensor) {
@@ -181,6 +184,23 @@ class Server:
         asset = {"path": ["audited_summaries"]}
         (last,) = self.ask(VERDICTS, asset=asset, check=check, partition=partition)["assetCheckExecutions"]
         return last["status"], last["runId"]
+
+    def processes(self, command: str) -> set[int]:
+        """Those that it started whose command holds the text."""
+        listed = subprocess.run(
+            ["ps", "-ww", "-eo", "pid=,pgid=,stat=,args="], check=True, capture_output=True, text=True
+        )
+        rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
+        return {
+            int(pid)
+            for pid, group, state, arguments in rows
+            if int(group) == self.process.pid and command in arguments and not state.startswith("Z")
+        }
+
+    def has_loaded(self) -> bool:
+        """Whether the UI shows the code location, and no error in its place."""
+        found = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        return [each["locationOrLoadError"]["__typename"] for each in found] == ["RepositoryLocation"]
 
     def _until(self, look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float = 300) -> Any:
         deadline = time.monotonic() + seconds

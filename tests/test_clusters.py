@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from assets.clusters import read_vectors
 from clio_dagster.analyst.protocol import Vocabulary
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.clusters.kmeans import spherical_kmeans
@@ -18,7 +21,16 @@ from clio_dagster.clusters.sampling import INSIDE, OUTSIDE, naming_samples
 from clio_dagster.clusters.vectors import normalized
 from clio_dagster.embedding.protocol import unit_rows
 from clio_dagster.settings import Settings
-from clio_dagster.tables import AUDITED_SUMMARIES, CLUSTER_MEMBERS, CLUSTERS, POSITIONS, PUBLISHED, WITHHELD
+from clio_dagster.tables import (
+    AUDITED_SUMMARIES,
+    CLUSTER_MEMBERS,
+    CLUSTERS,
+    EMBEDDINGS,
+    POSITIONS,
+    PUBLISHED,
+    WITHHELD,
+)
+from resources.site import Site
 
 KEY = b"k" * 32
 TODAY = date(2026, 11, 7)
@@ -457,3 +469,36 @@ def test_two_maps_that_share_too_little_are_not_turned_onto_each_other() -> None
         {"clustered_by": ["request"] * 2, "topic": ["t0", "t1"], "x": [90.0, 91.0], "y": [5.0, 5.0]}
     )
     assert positions(nodes, WordHashes(), seed=0, previous=far).equals(positions(nodes, WordHashes(), seed=0))
+
+
+# The vectors of a window, as the assets read them
+
+
+@pytest.mark.parametrize("at_once", [1_000, 14, 5])
+def test_the_vectors_of_a_window_are_those_of_its_rows_however_many_are_read_at_once(
+    tmp_path: Path, at_once: int
+) -> None:
+    """Of three days, two languages and two kinds of vectors; an id that two slices share is two rows."""
+    site = Site(overrides={"home": tmp_path})
+    stored = []
+    for number, (day, language) in enumerate(product(range(3), ["de", "en"])):
+        where = {"date": TODAY - timedelta(days=day), "language": language}
+        slice = pl.concat(
+            _embedded(9, seed=10 * number + place).with_columns(
+                **{name: pl.lit(value) for name, value in where.items()}, clustered_by=pl.lit(by)
+            )
+            for place, by in enumerate(("request", "task"))
+        )
+        site.warehouse.write(EMBEDDINGS, where, slice)
+        stored.append(slice.filter(clustered_by="task"))
+    rows = pl.concat(stored).sample(fraction=0.8, shuffle=True, seed=1)
+
+    found = read_vectors(site, rows.drop("vector"), "task", at_once=at_once)
+
+    assert rows.group_by("conversation_id").len()["len"].max() > 1
+    assert (found == rows["vector"].to_numpy()).all()
+
+
+def _embedded(count: int, *, seed: int) -> pl.DataFrame:
+    vectors = pl.Series("vector", around(0, count, seed=seed), pl.Array(pl.Float32, DIMENSIONS))
+    return pl.DataFrame({"conversation_id": [f"c{number}" for number in range(count)], "vector": vectors})

@@ -29,6 +29,7 @@ from clio_dagster.tables import FACETS, TABLES
 from resources.contracts import models
 from tests.scenario import DAGSTER, Site, shingles
 from tests.server import ASSETS, Server, start, stop
+from tests.unattended import until
 
 CONVERSATIONS = 600
 LANGUAGES = ("de", "en", "other")
@@ -339,6 +340,14 @@ def test_the_settings_of_a_folder_reach_a_process_in_another(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path / "there")
     assert load_settings() == settings
+
+
+def test_a_code_server_that_is_killed_is_started_again(server: Server) -> None:
+    (killed,) = server.processes("dagster api grpc")
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: server.processes("dagster api grpc") and server.has_loaded(), "another code server")
+    run = server.launch("2026-11-03|en", ["raw_conversations"], checks=[])
+    assert server.ended(run)["status"] == "SUCCESS"
 
 
 def test_the_server_and_all_that_it_started_end_when_told(server: Server) -> None:

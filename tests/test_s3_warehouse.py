@@ -375,6 +375,34 @@ def test_object_that_is_replaced_while_it_is_read_is_read_anew(
     assert replaced
 
 
+@pytest.mark.parametrize("whole_bytes", [1_000_000, 0])
+def test_whatever_bit_of_its_rows_is_another_no_reader_takes_them_for_what_was_written(
+    store: Store, bucket: str, warehouse: S3Warehouse, monkeypatch: pytest.MonkeyPatch, whole_bytes: int
+) -> None:
+    monkeypatch.setattr(s3_slices, "WHOLE_BYTES", whole_bytes)
+    written = embeddings(300, 16).with_columns(clustered_by=pl.lit(SECRET))
+    warehouse.write(EMBEDDINGS, ES, written)
+    columns = ["conversation_id", "vector"]
+    right = warehouse.read(EMBEDDINGS, ES, columns)
+    select = "select conversation_id, vector from restricted.embeddings order by all"
+    key = f"site/restricted/embeddings/date={DATE.isoformat()}/language=es.parquet"
+    content = store.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    rows = len(content) - int.from_bytes(content[-8:-4], "little") - 8
+    refused = 0
+    for at in range(4, rows, rows // 40):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        store.client.put_object(Bucket=bucket, Key=key, Body=bytes(changed))
+        for read in (lambda: warehouse.read(EMBEDDINGS, ES, columns), lambda: warehouse.query(select)):
+            try:
+                assert_frame_equal(read(), right)
+            except WarehouseError as error:
+                refused += 1
+                assert "embeddings" in str(error)
+                assert SECRET not in str(error)
+    assert refused > 40
+
+
 # Many at once
 
 

@@ -33,6 +33,8 @@ class Kind:
 def screened(texts: pl.Series, kinds: Sequence[Kind]) -> dict[int, list[int]]:
     """Positions of the texts (none of them null) that pass a screen, with the numbers of the kinds they pass."""
     frame = texts.alias("text").to_frame().with_row_index("row")
+    if frame.is_empty():
+        return {}
     with_digits = frame.filter(pl.col("text").str.contains("[0-9]"))
     passed: dict[int, list[int]] = {}
     for number, kind in enumerate(kinds):
