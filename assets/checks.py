@@ -51,6 +51,9 @@ TO_DO = (
     "and this one again."
 )
 
+WRITTEN_AT = "written_at"
+"""Name of the metadata that say which writing of its slice a check has looked at."""
+
 ROWS_AT_ONCE = 200_000
 """Rows checked together: what bounds the memory of a check."""
 
@@ -112,7 +115,7 @@ def suite_check(table: Table) -> AssetChecksDefinition:
                         for partition, (missing, extra) in _account(table, group, site).items()
                     ]
         selected = context.selected_asset_check_keys
-        yield from report(verdict for verdict in verdicts if verdict[1] in selected)
+        yield from report((verdict for verdict in verdicts if verdict[1] in selected), stored)
 
     return suite
 
@@ -124,9 +127,14 @@ def check_key(table: Table, family: str) -> AssetCheckKey:
 
 
 def report(
-    verdicts: Iterable[Verdict], severity: AssetCheckSeverity = AssetCheckSeverity.ERROR
+    verdicts: Iterable[Verdict],
+    stored: Mapping[str, Slice],
+    severity: AssetCheckSeverity = AssetCheckSeverity.ERROR,
 ) -> Iterator[Any]:
     """Check evaluations that carry their partition, in a range run too, and then the outputs that stand for them.
+
+    `stored` are the slices that were looked at, as they were recorded before anybody looked: each evaluation says when
+    its slice was written, so that it is known what it is about, whatever the clock does.
 
     Dagster's own AssetCheckResult leaves the partition out of a range run, so that one pass would clear every
     failure before it. A run of one partition stops at an error. A run of several goes on, since Dagster knows no
@@ -139,13 +147,18 @@ def report(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=passed,
-            metadata=metadata,
+            metadata=metadata | written_at(stored.get(partition)),
             severity=severity,
             blocking=is_alone and severity == AssetCheckSeverity.ERROR,
             partition=partition,
         )
     for key in sorted({key for _, key, *_ in verdicts}, key=lambda each: each.name):
         yield Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
+
+
+def written_at(slice: Slice | None) -> dict[str, str]:
+    """Metadata that say which writing of a slice a check has looked at; none where there was none."""
+    return {WRITTEN_AT: slice.written_at.isoformat()} if slice else {}
 
 
 def _validated(

@@ -70,7 +70,7 @@ def drift_check(context: AssetCheckExecutionContext, site: Site) -> Iterator[Any
             for each in drift(coverage, counted, day)
         ]
     selected = context.selected_asset_check_keys
-    yield from report((each for each in verdicts if each[1] in selected), AssetCheckSeverity.WARN)
+    yield from report((each for each in verdicts if each[1] in selected), stored, AssetCheckSeverity.WARN)
 
 
 def _metadata(found: Drift, site: Site) -> dict[str, Any]:

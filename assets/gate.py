@@ -37,10 +37,11 @@ GATE = AssetCheckKey(AssetKey(AUDITED_SUMMARIES.name), "privacy_gate")
 )
 def gate_check(context: AssetCheckExecutionContext, site: Site) -> Iterator[Any]:
     verdicts = []
+    stored = site.warehouse.slices(AUDITED_SUMMARIES, context.partition_keys)
     for key in context.partition_keys:
         reasons = refused(site, key)
         verdicts.append((key, GATE, not reasons, {"refusals": len(reasons), "reasons": "; ".join(reasons)}))
-    yield from report(verdicts)
+    yield from report(verdicts, stored)
 
 
 def refused(site: Site, key: str) -> list[str]:

@@ -139,6 +139,7 @@ def model_check(model: Model) -> AssetChecksDefinition:
     def tests(context: AssetCheckExecutionContext, site: Site) -> Iterator[Any]:
         selected = context.selected_asset_check_keys
         with engine_time("checks"):
+            stored = site.warehouse.slices(model.name, context.partition_keys)
             verdicts = [
                 (
                     key,
@@ -153,7 +154,7 @@ def model_check(model: Model) -> AssetChecksDefinition:
                     strict=True,
                 )
             ]
-        yield from report(verdict for verdict in verdicts if verdict[1] in selected)
+        yield from report((verdict for verdict in verdicts if verdict[1] in selected), stored)
 
     return tests
 

@@ -1,6 +1,6 @@
 """What the checks have said of a date: the last verdict on each of its slices, as far as it is about what is stored.
 
-A verdict from before a slice was last written, as a run leaves it that is killed between the two, is none.
+A verdict on what a slice held before it was last written, as a run leaves it that is killed between the two, is none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,13 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
-from assets.checks import suites
+from assets.checks import WRITTEN_AT, suites
 from assets.drift import drift_check
 from assets.gate import gate_check
 from assets.models import sql_checks
 from assets.partitions import DATE_LANGUAGES, DATES, slices_of
 from resources.fingerprints import Slicemap
+from resources.slices import Slice
 
 SPECS = tuple(
     spec
@@ -78,11 +79,20 @@ def _verdicts(
                 due_by = record.run_id
                 record = _last_said(instance, key, partition)
             written = stored.get(spec.asset_key.to_user_string(), {}).get(partition)
-            # The record itself is made when its run begins, before anything is written.
-            said_at = record.event.timestamp if record and record.event else 0.0
-            is_about_it = written is None or said_at >= written.written_at.timestamp()
-            passed = _SAID.get(record.status) if record and is_about_it else None
+            said = _SAID.get(record.status) if record else None
+            passed = said if record and said is not None and _is_about(record, written) else None
             yield Verdict(spec, partition, passed, due_by)
+
+
+def _is_about(record: AssetCheckExecutionRecord, written: Slice | None) -> bool:
+    """Whether a check that has looked has seen what is stored."""
+    if written is None or record.event is None or record.evaluation is None:
+        return written is None
+    seen = record.evaluation.metadata.get(WRITTEN_AT)
+    if seen is None:
+        # An evaluation of a version that did not say. Its time is no answer where the clock was set back.
+        return record.event.timestamp >= written.written_at.timestamp()
+    return seen.value == written.written_at.isoformat()
 
 
 def _last_said(

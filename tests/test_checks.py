@@ -29,7 +29,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.test_utils import create_run_for_test
 
 from assets.accounting import ACCOUNTS
-from assets.checks import check_key
+from assets.checks import check_key, written_at
 from assets.partitions import DATE_LANGUAGES, slices_of
 from assets.verdicts import of_slices
 from clio_dagster.conversations.landing import source_key
@@ -222,7 +222,7 @@ def test_a_lost_conversation_fails_its_own_slice_and_its_date_is_refused(home: H
     assert len(run.verdicts["facets:accounted_for"]) == 3 * len(slices_of(FIRST))
     assert run.failed("facets:accounted_for") == {f"{SECOND}|en"}
     lost = run.verdicts["facets:accounted_for"][f"{SECOND}|en"].metadata
-    assert {name: value.value for name, value in lost.items()} == {"missing": 1, "extra": 0}
+    assert {name: lost[name].value for name in ("missing", "extra")} == {"missing": 1, "extra": 0}
     assert run.failed("embeddings:accounted_for") == {f"{SECOND}|en"}
     assert run.failed("facets:contract") == set()
 
@@ -253,8 +253,9 @@ def reading(home: Home, partition: str) -> Iterator[tuple[str, Callable[[], None
         home.instance.report_dagster_event(event, run)
 
     def look() -> None:
+        seen = written_at(home.site.warehouse.slices(FACETS)[partition])
         for key in keys:
-            said = AssetCheckEvaluation(key.asset_key, key.name, True, {}, partition=partition)
+            said = AssetCheckEvaluation(key.asset_key, key.name, True, seen, partition=partition)
             report(DagsterEventType.ASSET_CHECK_EVALUATION, said)
 
     for key in keys:
@@ -277,30 +278,47 @@ def written_again(home: Home, partition: str) -> None:
     home.site.warehouse.write(FACETS, values, rows, fingerprint=stored.fingerprint)
 
 
+def verdict(home: Home, partition: str) -> tuple[bool | None, str | None]:
+    stored = home.site.warehouse.slices_on([THIRD])
+    (found,) = [
+        each
+        for each in of_slices(home.instance, THIRD, stored)
+        if each.partition == partition and each.spec.key == check_key(FACETS, "accounted_for")
+    ]
+    return found.passed, found.due_by
+
+
 def test_what_a_check_has_said_stands_until_something_else_is_stored(home: Home) -> None:
     partition = f"{THIRD}|en"
-
-    def verdict() -> tuple[bool | None, str | None]:
-        stored = home.site.warehouse.slices_on([THIRD])
-        (found,) = [
-            each
-            for each in of_slices(home.instance, THIRD, stored)
-            if each.partition == partition and each.spec.key == check_key(FACETS, "accounted_for")
-        ]
-        return found.passed, found.due_by
-
-    assert verdict() == (True, None)
+    assert verdict(home, partition) == (True, None)
     with reading(home, partition) as (run, look):
-        assert verdict() == (True, run)
+        assert verdict(home, partition) == (True, run)
         written_again(home, partition)
-        assert verdict() == (None, run)
+        assert verdict(home, partition) == (None, run)
         look()
-        assert verdict() == (True, None)
+        assert verdict(home, partition) == (True, None)
     with reading(home, partition):
         written_again(home, partition)
-    assert verdict() == (None, None)  # of a run that failed before it looked nothing is awaited
+    assert verdict(home, partition) == (
+        None,
+        None,
+    )  # of a run that failed before it looked nothing is awaited
     read = AssetSelection.assets("facets", "embeddings")
     assert home.run(read, slice_range(DAYS[2], DAYS[2])).success
+
+
+@pytest.mark.parametrize("shift", ["+ interval 1 day", "- interval 1 day"], ids=["back", "forward"])
+def test_a_clock_that_is_set_between_a_slice_and_its_check_changes_no_verdict(home: Home, shift: str) -> None:
+    partition = f"{THIRD}|en"
+    with reading(home, partition) as (run, look):
+        home.edit(f"update restricted.slices set written_at = written_at {shift} where table_name = 'facets'")
+        assert verdict(home, partition) == (None, run)
+        look()
+        assert verdict(home, partition) == (True, None)
+        written_again(home, partition)
+        assert verdict(home, partition) == (None, None)
+    read = AssetSelection.assets("facets", "embeddings")
+    assert home.run(read, slice_range(DAYS[0], DAYS[2])).success
 
 
 def test_a_release_waits_for_a_run_that_has_yet_to_look(home: Home) -> None:

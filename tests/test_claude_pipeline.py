@@ -122,6 +122,7 @@ def test_a_run_publishes_says_who_did_it_and_pays_for_nothing_twice(
     assert not quoted(site) & theirs
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_asks_again_only_for_what_was_in_flight(
     server: Handle, site: Site, corpus: tuple[Path, Truth]
 ) -> None:
