@@ -163,7 +163,8 @@ def clock(bench: Bench) -> Iterator[Row]:
         assert max(written) - min(written) > timedelta(minutes=50), "the run did not see its clock jump"
         run = site.clio("run", bench.corpus)
         lost = bench.lost(site) if run.returncode == 0 else said(run)
-        yield Row(fault, 1, lost, "nothing to pay", said(first) or "nothing", "nothing")
+        helped = "`clio run` again" if first.returncode else "nothing"
+        yield Row(fault, 1, lost, "nothing to pay", said(first) or "nothing", helped)
 
 
 def damaged_file(bench: Bench) -> Iterator[Row]:
