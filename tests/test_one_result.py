@@ -124,6 +124,7 @@ def in_bucket(tmp_path_factory: pytest.TempPathFactory, store: Store, corpus: Pa
     return site
 
 
+@pytest.mark.slow
 def test_every_slice_and_release_in_a_bucket_is_that_of_duckdb(
     in_bucket: BucketSite, undisturbed: Site
 ) -> None:
@@ -134,10 +135,12 @@ def test_every_slice_and_release_in_a_bucket_is_that_of_duckdb(
     assert_same(in_bucket, undisturbed)
 
 
+@pytest.mark.slow
 def test_the_home_keeps_no_intermediates(in_bucket: BucketSite) -> None:
     assert not (in_bucket.home / "clio.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_each_release_is_copied_as_it_is(in_bucket: BucketSite) -> None:
     client, bucket = in_bucket.store.client, in_bucket.bucket
 
@@ -150,6 +153,7 @@ def test_each_release_is_copied_as_it_is(in_bucket: BucketSite) -> None:
         assert get(f"{row['path']}manifest.json") == (in_bucket.releases / day / "manifest.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_running_again_keeps_what_is_in_the_bucket(corpus: Path, in_bucket: BucketSite) -> None:
     before = {name: in_bucket.warehouse.slices(name) for name in contracts()}
     run = in_bucket.clio("run", corpus)

@@ -637,12 +637,14 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Months:
     return made
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_is_due_and_changes_nothing(months: Months) -> None:
     span = f"{MONTHS[0]} to {MONTHS[-1]}"
     assert "text of 2 files" in months.printed["due"] and span in months.printed["due"]
     assert months.found["asked"] == months.found["published"] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_no_byte_of_the_text_is_left_and_then_none_of_the_facets(months: Months) -> None:
     assert not {2, 3}.intersection(months.found["raw"])
     assert months.found["days"] == months.found["late"] == []
@@ -650,6 +652,7 @@ def test_no_byte_of_the_text_is_left_and_then_none_of_the_facets(months: Months)
     assert "Nothing is past its time" in months.printed["again"]
 
 
+@pytest.mark.slow
 def test_what_is_published_stays_and_verifies(months: Months) -> None:
     assert len(release_dates(months.site.releases)) == 2
     assert months.released["late"] == months.released["published"]
@@ -660,6 +663,7 @@ def test_what_is_published_stays_and_verifies(months: Months) -> None:
     ] == []
 
 
+@pytest.mark.slow
 def test_nothing_is_left_that_names_a_conversation(months: Months) -> None:
     warehouse = months.site.warehouse
     for table in (TABLES | SAFETY_TABLES).values():
@@ -669,6 +673,7 @@ def test_nothing_is_left_that_names_a_conversation(months: Months) -> None:
     assert warehouse.slices(COUNTED_CONVERSATIONS)
 
 
+@pytest.mark.slow
 def test_dates_past_retention_are_told_refused_and_left(months: Months) -> None:
     assert "tombstoned" in months.printed["status"] and "stale" not in months.printed["status"]
     assert months.printed["backfill"].startswith("1 ")
