@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from clio_dagster.release.read import read_release, release_dates
@@ -181,8 +182,10 @@ def test_in_batch_mode_a_run_submits_all_waits_and_publishes(
     run = site.clio("run", corpus[0])
     assert run.returncode == 0, run.stderr
     assert len(release_dates(site.releases)) == 1
-    facets = site.warehouse.read(FACETS)
-    assert set(facets["status"]) == {"read"}
+    # Of 200 a tenth fail, of those a tenth again: a third time hardly any, and that is as often as one is asked.
+    unread = site.warehouse.read(FACETS).filter(pl.col("status") != "read")
+    assert unread.height <= 3
+    assert set(unread["unread_reason"]) <= {"no answer in 3 batches"}
     bill = json.loads(site.clio("costs", "--json").stdout)
     assert all(line["is_batch"] for line in bill if line["stage"] == "facets")
     again = len(server.requests(BATCHES))

@@ -386,6 +386,7 @@ def corrected(tmp_path_factory: pytest.TempPathFactory) -> Corrected:
     return Corrected(site, killed, frozen, cells, releases, sum(is_late))
 
 
+@pytest.mark.slow
 def test_what_a_killed_release_had_frozen_stands_though_nobody_saw_it(corrected: Corrected) -> None:
     assert corrected.killed.returncode == KILLED
     assert corrected.frozen.select("parts", "withdrawals").rows() == [(1, 0)]
@@ -393,6 +394,7 @@ def test_what_a_killed_release_had_frozen_stands_though_nobody_saw_it(corrected:
     assert corrected.releases[0].manifest.revision == 1
 
 
+@pytest.mark.slow
 def test_a_late_file_gives_a_second_revision_that_counts_it(corrected: Corrected) -> None:
     assert corrected.late > 60
     assert corrected.releases[1].manifest.revision == 2
@@ -409,6 +411,7 @@ def test_a_late_file_gives_a_second_revision_that_counts_it(corrected: Corrected
     assert abs(second - first - capped) < 35
 
 
+@pytest.mark.slow
 def test_a_correction_keeps_topics_and_adds_to_what_was_said(corrected: Corrected) -> None:
     before, after = (release.tables["topics"] for release in corrected.releases)
     kept = before.filter(level=0).join(after, on="topic")
@@ -432,6 +435,7 @@ def test_a_correction_keeps_topics_and_adds_to_what_was_said(corrected: Correcte
     assert said["conversations"].to_list() == said["expected"].to_list()
 
 
+@pytest.mark.slow
 def test_a_release_alone_refuses_marts_of_other_cells_than_stand_there_now(corrected: Corrected) -> None:
     """What they show is not what would be frozen. The cells are changed as their own stage would change them."""
     site, day = corrected.site, DAYS[0].isoformat()

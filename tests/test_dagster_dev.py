@@ -345,7 +345,9 @@ def test_the_settings_of_a_folder_reach_a_process_in_another(
 def test_a_code_server_that_is_killed_is_started_again(server: Server) -> None:
     (killed,) = server.processes("dagster api grpc")
     os.kill(killed, signal.SIGKILL)
-    until(lambda: server.processes("dagster api grpc") and server.has_loaded(), "another code server")
+    until(
+        lambda: server.processes("dagster api grpc") - {killed} and server.has_loaded(), "another code server"
+    )
     run = server.launch("2026-11-03|en", ["raw_conversations"], checks=[])
     assert server.ended(run)["status"] == "SUCCESS"
 
