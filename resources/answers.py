@@ -266,6 +266,8 @@ class Answers:
                 **dict(zip(_NUMBERS, numbers, strict=True)),
             }
             for (model, prompt, is_batch), numbers in lines.items()
+            # Questions that were given up cost nothing more: theirs would be a line of noughts.
+            if any(numbers)
         ]
         if rows:
             keys = [column.name for column in _bill.primary_key.columns]
