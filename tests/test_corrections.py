@@ -92,9 +92,9 @@ def test_without_noise_the_parts_of_a_day_add_up_to_it(exact: Figures) -> None:
 
 
 def test_a_late_part_of_one_or_three_people_changes_nothing() -> None:
-    """With every one of 60 keys. A key's noise lifts a part over both edges with a chance of 4e-7 for one
+    """With every one of 100 keys. A key's noise lifts a part over both edges with a chance of 4e-7 for one
     conversation, 9e-7 for an account's five and 5e-6 for three people."""
-    for number in range(60):
+    for number in range(100):
         key = number.to_bytes(32, "big")
         before = publish(day_of(FIRST), epsilon=1.0, key=key)
         for late in (sent(1, who="l"), sent(5, per_account=5, who="l"), sent(3, who="l")):
