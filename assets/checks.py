@@ -24,7 +24,7 @@ from dagster import (
 
 from assets.accounting import ACCOUNTS, rows_of
 from assets.contracts import TABLES
-from assets.partitions import DATE_EVENTS, DATE_LANGUAGES, DATES, SOURCES
+from assets.partitions import DATE_EVENTS, DATE_LANGUAGES, DATES, SOURCES, groups
 from clio_dagster.clock import engine_time
 from clio_dagster.key_ranges import EVERY_KEY, KeyRange, ranges_of
 from clio_dagster.privacy.silence import quiet
@@ -96,7 +96,7 @@ def suite_check(table: Table) -> AssetChecksDefinition:
         with engine_time("checks"), quiet(f"checks of {table.name}", partitions[0]):
             stored = site.warehouse.slices(table, partitions)
             purged = _purged(table, site) if table.name in ACCOUNTS else {}
-            for group in _groups(partitions, {key: found.rows for key, found in stored.items()}):
+            for group in groups(partitions, {key: found.rows for key, found in stored.items()}, ROWS_AT_ONCE):
                 verdicts += [
                     (partition, families[result.family], result.passed, _metadata(result))
                     for partition, result in _validated(table, group, site, stored)
@@ -218,19 +218,6 @@ def _purged(table: Table, site: Site) -> dict[str, dict[str, str]]:
     """Since when rows of which partitions are past retention: what is not there any more is not looked for."""
     since = purged_partitions(site, table)
     return {key: {"purged": moment.isoformat(timespec="seconds")} for key, moment in since.items()}
-
-
-def _groups(partitions: Sequence[str], rows: dict[str, int]) -> Iterator[list[str]]:
-    group: list[str] = []
-    size = 0
-    for key in partitions:
-        if group and size + rows.get(key, 0) > ROWS_AT_ONCE:
-            yield group
-            group, size = [], 0
-        group.append(key)
-        size += rows.get(key, 0)
-    if group:
-        yield group
 
 
 def _metadata(result: Result) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dagster import AssetExecutionContext, multi_asset
 
 from assets.common import CHAIN, outs
 from assets.contracts import CLUSTERINGS, FACETS
-from assets.partitions import DATES, settings_used, window
+from assets.partitions import DATES, groups, settings_used, window
 from clio_dagster.clusters.find import find_clusters
 from clio_dagster.privacy.key import key_identity
 from clio_dagster.tables import CLUSTER_MEMBERS, CLUSTERS, DAY, EMBEDDINGS, FROZEN_PARTS
@@ -124,8 +124,8 @@ def read_vectors(
 ) -> np.ndarray:
     """The vectors of the rows (conversation_id, date, language), about `at_once` a read: the window is held once."""
     vectors = np.zeros((0, 1), np.float32)
-    placed = rows.select("conversation_id", "date", "language").with_row_index("row")
-    for part in _parts(placed, at_once):
+    keys = ["conversation_id", "date", "language"]
+    for part in _parts(rows.select(keys).with_row_index("row"), at_once):
         read = site.warehouse.read(
             EMBEDDINGS,
             {
@@ -133,21 +133,22 @@ def read_vectors(
                 "date": part["date"].unique().to_list(),
                 "language": part["language"].unique().to_list(),
             },
-            ["conversation_id", "date", "language", "vector"],
+            [*keys, "vector"],
         )
         found = read["vector"].to_numpy()
         if not vectors.size:
             vectors = np.empty((len(rows), found.shape[1]), np.float32)
-        keys = ["conversation_id", "date", "language"]
         at = read.select(keys).with_row_index("at").join(part, on=keys)
         vectors[at["row"]] = found[at["at"]]
     return vectors
 
 
 def _parts(placed: pl.DataFrame, at_once: int) -> Iterator[pl.DataFrame]:
-    """The rows by days, as many together as `at_once` lets; a day that is larger by itself, by language."""
-    days = placed.group_by("date").len().sort("date")
-    numbered = days.select("date", part=pl.col("len").cum_sum() // at_once, is_large=pl.col("len") > at_once)
-    parts = placed.join(numbered, on="date").group_by("part", "is_large", maintain_order=True)
-    for (_, is_large), part in parts:
-        yield from part.partition_by("date", "language", maintain_order=True) if is_large else [part]
+    """The rows of whole days, as many together as `at_once` lets; of a day with more, those of a language at a time.
+
+    Whole days, since what is read is every given day in every given language.
+    """
+    of_day = dict(placed.group_by("date").len().sort("date").iter_rows())
+    for days in groups(of_day, of_day, at_once):
+        part = placed.filter(pl.col("date").is_in(days))
+        yield from [part] if part.height <= at_once else part.partition_by("language")

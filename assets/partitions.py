@@ -1,7 +1,9 @@
 """The partitions: source files, days by language, and days. Days are those of CLIO_TIMEZONE."""
 
 import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from typing import TypeVar
 
 from dagster import (
     BetaWarning,
@@ -22,6 +24,8 @@ for _category, _beginning in (
     (PreviewWarning, "Specifying a partitions_def on an AssetCheckSpec"),
 ):
     warnings.filterwarnings("ignore", message=_beginning, category=_category)
+
+_Key = TypeVar("_Key")
 
 SETTINGS = load_settings()
 """Read once, when the code location loads: what decides partitions cannot change under a running one."""
@@ -68,3 +72,17 @@ def window(key: str) -> list[str]:
     """
     last = date.fromisoformat(key)
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(SETTINGS.window_days))]
+
+
+def groups(keys: Iterable[_Key], rows: Mapping[_Key, int], most: int) -> Iterator[list[_Key]]:
+    """The keys in order, as many together as have `most` rows; one that has more is alone."""
+    group: list[_Key] = []
+    size = 0
+    for key in keys:
+        if group and size + rows.get(key, 0) > most:
+            yield group
+            group, size = [], 0
+        group.append(key)
+        size += rows.get(key, 0)
+    if group:
+        yield group

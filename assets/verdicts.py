@@ -79,8 +79,9 @@ def _verdicts(
                 due_by = record.run_id
                 record = _last_said(instance, key, partition)
             written = stored.get(spec.asset_key.to_user_string(), {}).get(partition)
-            said = _SAID.get(record.status) if record else None
-            passed = said if record and said is not None and _is_about(record, written) else None
+            passed = None
+            if record and record.status in _SAID and _is_about(record, written):
+                passed = _SAID[record.status]
             yield Verdict(spec, partition, passed, due_by)
 
 

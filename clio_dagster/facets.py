@@ -33,10 +33,10 @@ def facets_of(conversations: pl.DataFrame, analyst: Analyst, own: Sequence[Facet
 
     A column more for each of the site's `own` facets.
     """
-    schema = tables_of(own)[FACETS.name].schema
+    table = tables_of(own)[FACETS.name]
     if conversations.is_empty():
         # Of a site's languages, many have no conversation on a day.
-        return pl.DataFrame(schema=schema)
+        return table.empty()
     answers = checked(analyst.extract(conversations), own)
     answers = answers.with_columns(
         pl.lit(None, pl.String).alias(name) for name in SAID_BY_SOME if name not in answers.columns
@@ -48,7 +48,7 @@ def facets_of(conversations: pl.DataFrame, analyst: Analyst, own: Sequence[Facet
             pl.col("status").fill_null(UNREAD),
             pl.lit(f"{analyst.name} {analyst.version}").alias("extractor"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        .select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
         .sort("conversation_id")
     )
 

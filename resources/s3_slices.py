@@ -22,6 +22,7 @@ from clio_dagster.tables import VECTOR_TYPE, Table
 from resources.s3_layout import Found
 from resources.s3_objects import Objects
 from resources.slices import Damaged, Pending, Slice, WarehouseError
+from resources.spool import Rows
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -60,21 +61,26 @@ def encoded(pending: Pending) -> Iterator[BinaryIO]:
     rows = pending.rows
     with io.BytesIO() if isinstance(rows, pl.DataFrame) else rows.beside() as content:
         with _naming_no_value(f"writing {record.table}"):
-            if isinstance(rows, pl.DataFrame):
-                _write(rows, content, {_RECORD: text})
-            else:
-                rows.copy_to(content, {_RECORD: text})
+            _write(rows, content, {_RECORD: text})
         content.seek(0)
         yield content
 
 
-def _write(rows: pl.DataFrame, content: BinaryIO, metadata: Mapping[str, str]) -> None:
+def _write(rows: Rows, content: BinaryIO, metadata: Mapping[str, str]) -> None:
+    """As Parquet that is to be kept: a row group of what is held, or of each chunk of what waits."""
+    import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    held = rows.to_arrow()
-    with ParquetWriter(content, held.schema, compression="zstd", write_page_checksum=True) as writer:
+    if isinstance(rows, pl.DataFrame):
+        held = rows.to_arrow()
+        schema, tables = held.schema, iter([held])
+    else:
+        schema = rows.arrow_schema
+        tables = (pa.Table.from_batches([batch], schema) for batch in rows.batches())
+    with ParquetWriter(content, schema, compression="zstd", write_page_checksum=True) as writer:
         writer.add_key_value_metadata(metadata)
-        writer.write_table(held)
+        for table in tables:
+            writer.write_table(table)
 
 
 @contextmanager

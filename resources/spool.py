@@ -96,17 +96,6 @@ class Spool:
         """Another file like that of the spool, without a name and empty."""
         return tempfile.TemporaryFile(dir=self._folder)
 
-    def copy_to(self, file: BinaryIO, metadata: Mapping[str, str]) -> None:
-        """Write the rows as Parquet that is to be kept, a row group a chunk, with these metadata."""
-        from pyarrow import Table as Rows
-        from pyarrow.parquet import ParquetWriter
-
-        schema = self.arrow_schema
-        with ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
-            writer.add_key_value_metadata(metadata)
-            for batch in self.batches():
-                writer.write_table(Rows.from_batches([batch], schema))
-
     def content_hash(self) -> str:
         """As slices.stored_hash of the whole frame: a column at a time, and of each as much as is decoded at once."""
         fixed = [column.name for column in self.table.columns if not column.is_own]
